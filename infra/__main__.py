@@ -1,0 +1,5 @@
+"""What `pulumi up` runs."""
+
+from securepacs.program import program
+
+program()

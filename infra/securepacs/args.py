@@ -1,0 +1,94 @@
+"""The arguments of SecurePacs: the clinic, as typed dictionaries that other languages can be given.
+
+They say the same as the models of clinic.py and peers.py, which validate them and describe each key; a test holds the
+two together. No postponed annotations here: the component's schema is read from the real ones.
+"""
+
+from typing import NotRequired, TypedDict
+
+
+class PlaintextArgs(TypedDict):
+    """A waiver for a peer that cannot speak TLS."""
+
+    reason: str
+    until: str
+    source: str
+    port: int
+
+
+class PeerArgs(TypedDict):
+    """A DICOM application entity that may talk to the archive."""
+
+    ae_title: str
+    verbs: NotRequired[list[str]]
+    address: NotRequired[str]
+    move_to: NotRequired[list[str]]
+    certificate: NotRequired[str]
+    csr: NotRequired[str]
+    plaintext: NotRequired[PlaintextArgs]
+
+
+class ArchiveArgs(TypedDict):
+    """The picture archive."""
+
+    ae_title: str
+
+
+class EndpointArgs(TypedDict):
+    """A published port, on named addresses only."""
+
+    addresses: NotRequired[list[str]]
+    port: int
+
+
+class NetworksArgs(TypedDict):
+    """Subnets, where the clinic must choose them."""
+
+    edge_subnet: NotRequired[str]
+    inner_subnet: NotRequired[str]
+
+
+class PersonArgs(TypedDict):
+    """Somebody who signs in over HTTPS."""
+
+    name: str
+    role: str
+
+
+class LimitsArgs(TypedDict):
+    """What one clinic may use, and one client of it."""
+
+    storage_mb: NotRequired[int]
+    associations: NotRequired[int]
+    associations_per_peer: NotRequired[int]
+    association_rate: NotRequired[int]
+    connections_per_source: NotRequired[int]
+    connection_rate: NotRequired[int]
+    http_rate: NotRequired[int]
+    wrong_passwords: NotRequired[int]
+    request_mb: NotRequired[int]
+    archive_memory_mb: NotRequired[int]
+    cpus: NotRequired[float]
+
+
+class RevocationArgs(TypedDict):
+    """A certificate that opens nothing any more."""
+
+    serial: str
+    date: str
+    reason: NotRequired[str]
+
+
+class SecurePacsArgs(TypedDict):
+    """One clinic."""
+
+    name: str
+    archive: ArchiveArgs
+    dicom: NotRequired[EndpointArgs]
+    https: NotRequired[EndpointArgs]
+    host_names: NotRequired[list[str]]
+    network: NotRequired[NetworksArgs]
+    peers: NotRequired[list[PeerArgs]]
+    people: NotRequired[list[PersonArgs]]
+    limits: NotRequired[LimitsArgs]
+    revoked: NotRequired[list[RevocationArgs]]

@@ -1,0 +1,248 @@
+"""What a clinic declares, typed and validated: the one input of everything else."""
+
+from __future__ import annotations
+
+import datetime
+import ipaddress
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AfterValidator, Field, IPvAnyAddress, ValidationError, model_validator
+from pydantic_core import ErrorDetails
+
+from securepacs.errors import ConfigurationError
+from securepacs.peers import AETitle, Declared, HostName, Peer, Port
+
+#: The key of the stack's configuration that holds the clinic.
+CONFIG_KEY = "securepacs:clinic"
+
+Role = Literal["viewer", "clinician", "admin"]
+
+RevocationReason = Literal["unspecified", "keyCompromise", "affiliationChanged", "superseded", "cessationOfOperation", "privilegeWithdrawn"]
+
+
+def _one_address(value: IPvAnyAddress) -> IPvAnyAddress:
+    if value.is_unspecified or value.is_multicast:
+        raise ValueError("an address is one of this host's own, named: a wildcard would publish by accident")
+    return value
+
+
+ListenAddress = Annotated[IPvAnyAddress, AfterValidator(_one_address)]
+
+
+def _private_subnet(value: ipaddress.IPv4Network) -> ipaddress.IPv4Network:
+    if not value.is_private or not 16 <= value.prefixlen <= 28:
+        raise ValueError("a subnet is a private IPv4 network of /16 to /28")
+    return value
+
+
+Subnet = Annotated[ipaddress.IPv4Network, AfterValidator(_private_subnet)]
+
+
+class Archive(Declared):
+    """The picture archive."""
+
+    ae_title: AETitle
+    """Called AE title of the archive."""
+
+
+class Endpoint(Declared):
+    """A published port, on named addresses only."""
+
+    addresses: Annotated[list[ListenAddress], Field(min_length=1)] = [ipaddress.IPv4Address("127.0.0.1")]
+    """The host's addresses on which the port is published (IPv4 or IPv6 literals)."""
+    port: Port
+
+
+class Networks(Declared):
+    """Subnets, where the clinic must choose them; by default the engine does."""
+
+    edge_subnet: Subnet | None = None
+    inner_subnet: Subnet | None = None
+
+
+class Person(Declared):
+    """Somebody who signs in over HTTPS."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_.-]{0,31}$")]
+    """User name: lower-case letters, digits, '_', '.', '-'."""
+    role: Role
+
+
+class Limits(Declared):
+    """What one clinic may use, and one client of it."""
+
+    storage_mb: Annotated[int, Field(ge=100, le=100_000_000)] = 50_000
+    """Size of the stored DICOM files, in MB; when it is reached the archive refuses new ones."""
+    associations: Annotated[int, Field(ge=1, le=256)] = 48
+    """Open associations of all peers together."""
+    associations_per_peer: Annotated[int, Field(ge=1, le=256)] = 8
+    """Open associations of one peer."""
+    association_rate: Annotated[int, Field(ge=1, le=10_000)] = 400
+    """New associations of one peer in 10 seconds."""
+    connections_per_source: Annotated[int, Field(ge=1, le=10_000)] = 100
+    """Open connections of one network address."""
+    connection_rate: Annotated[int, Field(ge=1, le=100_000)] = 1000
+    """New connections of one network address in 10 seconds, counted before TLS."""
+    http_rate: Annotated[int, Field(ge=1, le=100_000)] = 2000
+    """HTTP requests of one network address in 10 seconds."""
+    wrong_passwords: Annotated[int, Field(ge=1, le=1000)] = 20
+    """Wrong passwords of one network address in 10 minutes; after that it is told to wait (429)."""
+    request_mb: Annotated[int, Field(ge=1, le=10_000)] = 512
+    """Size of one HTTP request's body, in MB."""
+    archive_memory_mb: Annotated[int, Field(ge=512, le=1_000_000)] = 2048
+    """Memory of the archive's container, in MB."""
+    cpus: Annotated[float, Field(ge=0.5, le=256)] = 2.0
+    """Processors that each container may use, no more than the host has."""
+
+
+class Revocation(Declared):
+    """A certificate that opens nothing any more, though it is still in date."""
+
+    serial: Annotated[str, Field(pattern=r"^[0-9a-f]{1,40}$")]
+    """The certificate's serial number, lower-case hexadecimal (`securepacs status` shows it)."""
+    date: datetime.date
+    """The day of the revocation, YYYY-MM-DD."""
+    reason: RevocationReason = "unspecified"
+    """By its name in RFC 5280 section 5.3.1."""
+
+
+def _repeated(values: Iterable[str]) -> list[str]:
+    """Give those values that stand more than once when case is not counted."""
+    counted = Counter(value.casefold() for value in values)
+    return sorted(value for value, times in counted.items() if times > 1)
+
+
+class Clinic(Declared):
+    """One clinic: an archive, the peers and people that may use it, and the limits of each."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,28}[a-z0-9]$")]
+    """Name of the clinic: 2 to 30 lower-case letters, digits, hyphens. It begins the name of each object on the engine."""
+    archive: Archive
+    dicom: Endpoint = Endpoint(port=2762)
+    """DICOM over mutual TLS (PS3.15 annex B; 2762 is its registered port)."""
+    https: Endpoint = Endpoint(port=8443)
+    """HTTPS for people: DICOMweb and the archive's administration."""
+    host_names: Annotated[list[HostName], Field(min_length=1)] = ["localhost"]
+    """Names under which clients reach the gateway; they stand in its certificate."""
+    network: Networks = Networks()
+    peers: list[Peer] = []
+    people: list[Person] = []
+    limits: Limits = Limits()
+    revoked: list[Revocation] = []
+
+    @model_validator(mode="after")
+    def _agrees(self) -> Self:
+        for problem in self._disagreements():
+            raise ValueError(problem)
+        return self
+
+    def _disagreements(self) -> Iterator[str]:
+        """Yield what is wrong between the parts, each as 'path: what'."""
+        for kind, names in (
+            ("peers", [self.archive.ae_title, *(peer.ae_title for peer in self.peers)]),
+            ("people", [person.name for person in self.people]),
+        ):
+            for name in _repeated(names):
+                yield f"{kind}: the name '{name}' stands more than once (case is not counted, the archive's own counts); each is unique"
+        for serial in _repeated(entry.serial for entry in self.revoked):
+            yield f"revoked: serial {serial} stands more than once"
+        yield from self._peers_that_disagree()
+        yield from self._ports_that_clash()
+
+    def _peers_that_disagree(self) -> Iterator[str]:
+        known = {peer.ae_title: peer for peer in self.peers}
+        keys: dict[bytes, int] = {}
+        for index, peer in enumerate(self.peers):
+            key = peer.public_key
+            if key is not None:
+                first = keys.setdefault(key, index)
+                if first != index:
+                    yield f"peers[{index}]: has the same key as peers[{first}]; each peer has a certificate of its own"
+            for destination in peer.destinations:
+                if destination not in known:
+                    yield f"peers[{index}].move_to: got '{destination}', allowed are the AE titles of declared peers"
+                elif known[destination].address is None:
+                    yield f"peers[{index}].move_to: '{destination}' has no address; a destination of the verb move needs one (HOST:PORT)"
+
+    def _ports_that_clash(self) -> Iterator[str]:
+        taken: dict[tuple[str, int], str] = {}
+        for where, endpoint in self.published():
+            for address in endpoint.addresses:
+                first = taken.setdefault((str(address), endpoint.port), where)
+                if first != where:
+                    yield f"{where}: {address}:{endpoint.port} is taken by {first}; each listener has a port of its own"
+
+    def published(self) -> list[tuple[str, Endpoint]]:
+        """Give each published listener with the path that declares it."""
+        plain = [
+            (f"peers[{index}].plaintext.port", Endpoint(addresses=self.dicom.addresses, port=peer.plaintext.port))
+            for index, peer in enumerate(self.peers)
+            if peer.plaintext
+        ]
+        return [("dicom.port", self.dicom), ("https.port", self.https), *plain]
+
+    def with_tls(self) -> list[Peer]:
+        """Give the peers that prove themselves by a certificate."""
+        return [peer for peer in self.peers if not peer.plaintext]
+
+    def callable_peers(self) -> list[Peer]:
+        """Give the peers that the archive may call: those with an address, in the order of their AE titles."""
+        return sorted((peer for peer in self.peers if peer.address), key=lambda peer: peer.ae_title)
+
+
+def _path(location: tuple[int | str, ...]) -> str:
+    """Write pydantic's location as a path: ('peers', 0, 'verbs', 2) -> 'securepacs:clinic.peers[0].verbs[2]'."""
+    path = CONFIG_KEY
+    for step in location:
+        if isinstance(step, int):
+            path += f"[{step}]"
+        else:
+            path += f".{step}"
+    return path
+
+
+_SHOWN = 60
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"
+
+
+def _line(problem: ErrorDetails) -> str:
+    """Tell one of pydantic's findings in one line: path, what was got, what is allowed."""
+    where = _path(problem["loc"])
+    allowed = problem["msg"].removeprefix("Value error, ")
+    if problem["type"] == "missing":
+        return f"{where}: got nothing; it is required"
+    if problem["type"] == "extra_forbidden":
+        return f"{where}: there is no such key; remove it or mend its spelling (`securepacs schema` lists all)"
+    if problem["type"] == "string_pattern_mismatch":
+        allowed = f"allowed is text that matches {problem['ctx']['pattern']}"
+    if problem["type"] == "value_error" and isinstance(problem["input"], dict):
+        # The parts are well-formed and do not agree; what the whole clinic finds begins with its own path.
+        return f"{where}.{allowed}" if not problem["loc"] else f"{where}: {allowed}"
+    return f"{where}: got {_shown(problem['input'])}; {allowed[:1].lower()}{allowed[1:]}"
+
+
+def parse_clinic(declared: Any) -> Clinic:  # noqa: ANN401 - it comes from outside: anything is possible
+    """Turn a stack's configuration into a clinic.
+
+    Raises ConfigurationError with one line for each bad input: path, what was got, what is allowed.
+    """
+    try:
+        return Clinic.model_validate(declared)
+    except ValidationError as error:
+        lines = list(dict.fromkeys(_line(problem) for problem in error.errors(include_url=False)))
+        raise ConfigurationError("\n".join(lines)) from None
+
+
+def clinic_schema() -> dict[str, Any]:
+    """Give the JSON Schema (2020-12) of what stands under `securepacs:clinic`."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": "urn:securepacs:clinic:1",
+        **Clinic.model_json_schema(),
+    }

@@ -1,0 +1,202 @@
+"""The gateway's files, as pure functions of a clinic and its secrets: HAProxy's configuration, maps and certificates."""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from securepacs.clinic import Clinic
+from securepacs.peers import AE_TITLE_LENGTH, Peer
+from securepacs.routes import METHODS, ROUTES
+
+#: The user that HAProxy runs as, in the image and in the files' ownership.
+UID = GID = 10101
+
+#: Where the files stand in the container.
+FOLDER = "/etc/gateway"
+
+#: Ports inside the container.
+PORT_DICOM, PORT_HTTPS, FIRST_EGRESS_PORT = 2762, 8443, 11200
+
+#: The name under which only the inner network knows the gateway.
+INNER_NAME = "gateway-inner"
+
+#: DICOM PS3.15 B.12: what BCP 195 recommends; AES-128 first, because it is the cheaper of two that are both enough.
+TLS12_CIPHERS = (
+    "ECDHE-ECDSA-AES128-GCM-SHA256",
+    "ECDHE-RSA-AES128-GCM-SHA256",
+    "ECDHE-ECDSA-AES256-GCM-SHA384",
+    "ECDHE-RSA-AES256-GCM-SHA384",
+)
+TLS13_CIPHERS = ("TLS_AES_128_GCM_SHA256", "TLS_AES_256_GCM_SHA384")
+TLS_CURVES = ("X25519", "P-256", "P-384")
+
+#: A peer has this long for its whole A-ASSOCIATE-RQ.
+ASSOCIATE_SECONDS = 5
+
+#: Associations that were open at a reload end after this long.
+HARD_STOP_SECONDS = 300
+
+
+@dataclass(frozen=True)
+class GatewaySecrets:
+    """What the gateway needs and the clinic does not declare. All of it ends in files of mode 0400."""
+
+    ca_pem: str
+    ca_common_name: str
+    server_pem: str
+    """Certificate and key of the server, one after the other."""
+    egress_pem: str
+    """Certificate and key that the gateway shows to peers when the archive calls them."""
+    crl_pem: str
+    password_hashes: Mapping[str, str]
+    """Person -> crypt(3) hash."""
+    archive_password: str
+
+
+def ae_hex(ae_title: str) -> str:
+    """Give the 16 bytes of an AE title as they stand in an A-ASSOCIATE-RQ (PS3.8 table 9-11), in upper-case hexadecimal."""
+    return ae_title.ljust(AE_TITLE_LENGTH).encode("ascii").hex().upper()
+
+
+def slug(ae_title: str) -> str:
+    """Give a name for HAProxy, Orthanc and Pulumi: the AE title, with any unusual character as its code. No two AE titles share one."""
+    return re.sub(r"[^A-Za-z0-9-]", lambda match: f"_{ord(match[0]):02x}", ae_title)
+
+
+def word(text: str) -> str:
+    """Quote a word for HAProxy's configuration (Configuration Manual 2.2: strong quotes keep all but the quote itself)."""
+    return "'" + text.replace("'", "'\\''") + "'"
+
+
+def fingerprint(certificate_pem: str) -> str:
+    """Give the SHA-256 of a certificate's DER, in lower-case hexadecimal."""
+    return x509.load_pem_x509_certificate(certificate_pem.encode()).fingerprint(hashes.SHA256()).hex()
+
+
+def pinned_file(peer: Peer) -> str:
+    """Name the file that holds a peer's own certificate."""
+    return f"pinned-{slug(peer.ae_title)}.pem"
+
+
+def egress_ports(clinic: Clinic) -> dict[str, int]:
+    """Give the gateway's listener for each peer that the archive may call: AE title -> port on the inner network."""
+    return {peer.ae_title: FIRST_EGRESS_PORT + index for index, peer in enumerate(clinic.callable_peers())}
+
+
+def plaintext_ports(clinic: Clinic) -> dict[str, int]:
+    """Give the listener of each peer with a waiver: AE title -> port, the same inside and outside the container."""
+    return {peer.ae_title: peer.plaintext.port for peer in clinic.peers if peer.plaintext}
+
+
+_TEMPLATES = Environment(
+    loader=PackageLoader("securepacs"),
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+    keep_trailing_newline=True,
+    autoescape=False,  # noqa: S701 - it writes HAProxy's configuration, not HTML; the filter `word` quotes
+)
+_TEMPLATES.filters["word"] = word
+
+
+def _server_options(peer: Peer) -> str:
+    """Give the options of HAProxy's server line for a peer: how its address is found, and how it must prove itself."""
+    options = ["resolvers engine init-addr last,libc,none"]
+    if peer.plaintext is None:
+        options.append(f"ssl crt {FOLDER}/egress.pem verify required")
+        if peer.certificate:
+            options.append(f"ca-file {FOLDER}/{pinned_file(peer)}")
+        else:
+            options.append(f"ca-file {FOLDER}/ca.pem crl-file {FOLDER}/crl.pem verifyhost {word(peer.ae_title)}")
+    return " ".join(options)
+
+
+def _egress(clinic: Clinic) -> list[dict[str, Any]]:
+    ports = egress_ports(clinic)
+    return [
+        {"slug": slug(peer.ae_title), "address": peer.address, "listen": ports[peer.ae_title], "options": _server_options(peer)}
+        for peer in clinic.callable_peers()
+    ]
+
+
+def haproxy_configuration(clinic: Clinic, secrets: GatewaySecrets) -> str:
+    """Write haproxy.cfg."""
+    addresses = [*clinic.dicom.addresses, *clinic.https.addresses]
+    hosts = dict.fromkeys(
+        [*(name.lower() for name in clinic.host_names), *(str(a) if a.version == 4 else f"[{a}]" for a in clinic.https.addresses)]
+    )
+    return _TEMPLATES.get_template("haproxy.cfg.j2").render(
+        ports={"dicom": PORT_DICOM, "https": PORT_HTTPS},
+        maxconn=max(2000, clinic.limits.connections_per_source * len(addresses) + clinic.limits.associations),
+        hard_stop_seconds=HARD_STOP_SECONDS,
+        associate_seconds=ASSOCIATE_SECONDS,
+        tls12_ciphers=":".join(TLS12_CIPHERS),
+        tls13_ciphers=":".join(TLS13_CIPHERS),
+        tls_curves=":".join(TLS_CURVES),
+        archive_ae_hex=ae_hex(clinic.archive.ae_title),
+        ca_common_name=secrets.ca_common_name,
+        limits=clinic.limits,
+        pinned=any(peer.certificate for peer in clinic.peers),
+        plaintext=[
+            {
+                "slug": slug(peer.ae_title),
+                "ae_title": peer.ae_title,
+                "ae_hex": ae_hex(peer.ae_title),
+                "port": peer.plaintext.port,
+                "source": peer.plaintext.source,
+                "until": peer.plaintext.until,
+            }
+            for peer in clinic.peers
+            if peer.plaintext
+        ],
+        egress=_egress(clinic),
+        people=[{"name": person.name, "hash": secrets.password_hashes[person.name]} for person in clinic.people],
+        hosts=" ".join(hosts),
+        methods=" ".join(METHODS),
+        realm=clinic.name,
+        rules=[
+            {"name": route.name, "roles": " ".join(route.roles), "methods": " ".join(route.methods), "pattern": word(route.pattern)}
+            for route in ROUTES
+        ],
+        archive_login=base64.b64encode(f"gateway:{secrets.archive_password}".encode()).decode(),
+    )
+
+
+#: Files that the gateway has whatever the clinic declares.
+_FILE_NAMES = ("haproxy.cfg", "server.pem", "egress.pem", "ca.pem", "peers-ca.pem", "crl.pem", "ae.map", "pinned.map", "roles.map")
+
+
+def gateway_file_names(clinic: Clinic) -> list[str]:
+    """Name the gateway's files, which are known before their content is."""
+    return [*_FILE_NAMES, *(pinned_file(peer) for peer in clinic.with_tls() if peer.certificate)]
+
+
+def _map(rows: Mapping[str, str]) -> str:
+    """Write a map file (HAProxy Configuration Manual, map_<match_type>): a key and its value on each line."""
+    return "".join(f"{key} {value}\n" for key, value in rows.items())
+
+
+def gateway_files(clinic: Clinic, secrets: GatewaySecrets) -> dict[str, str]:
+    """Give the content of each file of the gateway: name -> text."""
+    own = {peer.ae_title: peer.certificate for peer in clinic.with_tls() if peer.certificate}
+    pinned = {pinned_file(peer): peer.certificate for peer in clinic.with_tls() if peer.certificate}
+    return {
+        "haproxy.cfg": haproxy_configuration(clinic, secrets),
+        "server.pem": secrets.server_pem,
+        "egress.pem": secrets.egress_pem,
+        "ca.pem": secrets.ca_pem,
+        "peers-ca.pem": "".join(pem if pem.endswith("\n") else f"{pem}\n" for pem in (secrets.ca_pem, *own.values())),
+        "crl.pem": secrets.crl_pem,
+        "ae.map": _map({ae_hex(peer.ae_title): peer.ae_title for peer in clinic.with_tls()}),
+        "pinned.map": _map({fingerprint(pem): ae_title for ae_title, pem in own.items()}),
+        "roles.map": _map({person.name: person.role for person in clinic.people}),
+        **pinned,
+    }

@@ -1,0 +1,134 @@
+"""What stands on the Docker engine for a stack: looked up by labels, never changed but for a data volume that is given up."""
+
+from __future__ import annotations
+
+import errno
+import socket
+from dataclasses import dataclass
+from typing import Any
+
+import docker
+from docker.errors import APIError, DockerException, NotFound
+
+from securepacs.clinic import Clinic
+from securepacs.errors import ConfigurationError, HostError
+from securepacs.target import container_name
+from securepacs.workspace import PROJECT
+
+STACK_LABEL = "securepacs.stack"
+
+
+@dataclass(frozen=True)
+class Running:
+    """One container as the engine shows it."""
+
+    name: str
+    state: str
+    health: str
+    image: str
+    started: str
+
+
+def engine() -> docker.DockerClient:
+    """Reach the Docker engine.
+
+    Raises HostError where none answers.
+    """
+    try:
+        client = docker.from_env()
+        client.ping()
+    except DockerException as error:
+        raise HostError(
+            "Docker engine", got=str(error), expected="an engine that answers", do="run `make bootstrap`, or set DOCKER_HOST"
+        ) from None
+    return client
+
+
+def stack_label(stack: str) -> str:
+    """Give the label that each object of a stack carries."""
+    return f"{STACK_LABEL}={PROJECT}/{stack}"
+
+
+def containers(client: docker.DockerClient, stack: str) -> list[Running]:
+    """List the stack's containers, running or not."""
+    found = client.containers.list(all=True, filters={"label": stack_label(stack)})
+    return [
+        Running(
+            name=str(container.name),
+            state=container.attrs["State"]["Status"],
+            health=container.attrs["State"].get("Health", {}).get("Status", "none"),
+            image=container.attrs["Config"]["Image"],
+            started=container.attrs["State"]["StartedAt"],
+        )
+        for container in sorted(found, key=lambda container: str(container.name))
+    ]
+
+
+def stored_mb(client: docker.DockerClient, clinic_name: str) -> int | None:
+    """Measure the archive's stored files, in MB; None while the archive does not run."""
+    try:
+        container = client.containers.get(f"{clinic_name}-archive")
+        answer = container.exec_run(["du", "-sm", "/var/lib/archive/db"])
+    except APIError:
+        return None
+    first = b"".join(answer.output if not isinstance(answer.output, bytes) else [answer.output]).split(maxsplit=1)[:1]
+    return int(first[0]) if answer.exit_code == 0 and first and first[0].isdigit() else None
+
+
+def published_by(client: docker.DockerClient, stack: str) -> set[tuple[str, int]]:
+    """Give the addresses and ports that the stack's containers hold."""
+    found = client.containers.list(filters={"label": stack_label(stack)})
+    bindings: list[dict[str, Any]] = [b for c in found for bound in (c.attrs["HostConfig"]["PortBindings"] or {}).values() for b in bound]
+    return {(binding["HostIp"], int(binding["HostPort"])) for binding in bindings}
+
+
+def check_ports(clinic: Clinic, held: set[tuple[str, int]]) -> None:
+    """Hold the declared ports against the host, before anything is changed.
+
+    Raises ConfigurationError for an address that the host does not have, HostError for a port that another program holds.
+    """
+    for where, endpoint in clinic.published():
+        for address in endpoint.addresses:
+            if (str(address), endpoint.port) in held:
+                continue
+            family = socket.AF_INET if address.version == 4 else socket.AF_INET6
+            try:
+                with socket.socket(family, socket.SOCK_STREAM) as probe:
+                    probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                    probe.bind((str(address), endpoint.port))
+            except OSError as error:
+                _tell_port_problem(error, where, f"{address}:{endpoint.port}")
+
+
+def _tell_port_problem(error: OSError, where: str, at: str) -> None:
+    if error.errno == errno.EADDRNOTAVAIL:
+        raise ConfigurationError(
+            f"securepacs:clinic.{where}", got=at, expected="an address of this host", do="name one that `ip address` shows"
+        ) from None
+    if error.errno == errno.EADDRINUSE:
+        raise HostError(
+            f"securepacs:clinic.{where}",
+            got=f"{at}, which another program holds",
+            expected="a free port",
+            do="end that program or declare another port",
+        ) from None
+    raise HostError(
+        f"securepacs:clinic.{where}", got=f"{at}: {error.strerror}", expected="an address and port that can be published"
+    ) from None
+
+
+def data_volume(clinic: Clinic) -> str:
+    """Name the volume that holds the studies."""
+    return container_name(clinic, "archive-data")
+
+
+def remove_volume(client: docker.DockerClient, name: str, stack: str) -> bool:
+    """Remove a volume of the stack; tell whether there was one. What has not the stack's label is left alone."""
+    try:
+        volume = client.volumes.get(name)
+    except NotFound:
+        return False
+    if (volume.attrs.get("Labels") or {}).get(STACK_LABEL) != f"{PROJECT}/{stack}":
+        return False
+    volume.remove()
+    return True

@@ -1,0 +1,61 @@
+"""Telling a person what the engine does: its events in, lines out."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from pulumi.automation import events
+from rich.console import Console
+
+#: What the engine calls an operation, and what a person would.
+_WORDS = {
+    "create": "made",
+    "update": "changed",
+    "delete": "removed",
+    "replace": "replaced",
+    "create-replacement": "made anew",
+    "delete-replaced": "removed the old",
+}
+
+
+def _short(urn: str) -> str:
+    """'urn:pulumi:dev::securepacs::…$securepacs:docker:Container::pacs-gateway' -> 'Container pacs-gateway'."""
+    *_, kind, name = urn.split("::")
+    return f"{kind.rpartition(':')[2]} {name}"
+
+
+@dataclass
+class Progress:
+    """Collects the engine's events; shows each finished step on the console."""
+
+    console: Console
+    preview: bool = False
+    done: Counter[str] = field(default_factory=Counter)
+    problems: list[str] = field(default_factory=list)
+
+    def __call__(self, event: events.EngineEvent) -> None:
+        """Take one event of the engine."""
+        if event.resource_pre_event and self.preview:
+            self._step(event.resource_pre_event.metadata)
+        if event.res_outputs_event and not self.preview:
+            self._step(event.res_outputs_event.metadata)
+        diagnostic = event.diagnostic_event
+        if diagnostic and diagnostic.severity == "error":
+            text = " ".join(diagnostic.message.split())
+            if text and "update failed" not in text and "preview failed" not in text:
+                self.problems.append(text)
+
+    def _step(self, step: events.StepEventMetadata) -> None:
+        operation = getattr(step.op, "value", str(step.op))
+        word = _WORDS.get(operation)
+        if word is None:
+            return
+        self.done[word] += 1
+        changed = sorted(step.detailed_diff or {})
+        why = f" [dim]({', '.join(changed)})[/dim]" if changed and operation in {"update", "replace"} else ""
+        self.console.print(f"  {'would be ' if self.preview else ''}{word:<10} {_short(step.urn)}{why}", highlight=False)
+
+    def summary(self) -> str:
+        """Say in one line how much was done."""
+        return ", ".join(f"{count} {word}" for word, count in self.done.items()) or "nothing to change"

@@ -1,0 +1,71 @@
+"""The target file: what the deployed system promises, for whoever tests it. It holds no key and no password."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from securepacs.archive import ORTHANC_FLOOR, PORT_DICOM, PORT_HTTP
+from securepacs.clinic import Clinic, Endpoint
+from securepacs.peers import Peer
+from securepacs.routes import routes_of
+
+VERSION = 1
+
+#: Ports that must not answer from outside: the archive's own, and what stands beside a PACS elsewhere
+#: (databases, LDAP, debuggers, the engine).
+CLOSED_PORTS = (PORT_DICOM, PORT_HTTP, 104, 389, 1433, 1521, 2375, 2376, 3306, 5005, 5432, 6379, 8000, 8404, 8405, 9200, 11112, 27017)
+
+
+def container_name(clinic: Clinic, part: str) -> str:
+    """Name an object on the engine after its clinic and its part."""
+    return f"{clinic.name}-{part}"
+
+
+def _at(endpoint: Endpoint) -> str:
+    return str(endpoint.addresses[0])
+
+
+def _peer(peer: Peer) -> dict[str, Any]:
+    told: dict[str, Any] = {"verbs": list(peer.verbs)}
+    if peer.destinations:
+        told["move_to"] = peer.destinations
+    if peer.address:
+        told["address"] = peer.address
+    if peer.plaintext:
+        told["plaintext"] = {"port": peer.plaintext.port, "until": peer.plaintext.until.isoformat(), "reason": peer.plaintext.reason}
+    return told
+
+
+def target(clinic: Clinic, ca_pem: str) -> dict[str, Any]:
+    """Declare the deployed clinic for the harness."""
+    host = _at(clinic.https)
+    published = {endpoint.port for _, endpoint in clinic.published()}
+    roles = dict.fromkeys(person.role for person in clinic.people)
+    return {
+        "version": VERSION,
+        "name": clinic.name,
+        "ca": ca_pem,
+        "dicom": {
+            "host": _at(clinic.dicom),
+            "port": clinic.dicom.port,
+            "ae_title": clinic.archive.ae_title,
+            "server_name": clinic.host_names[0],
+            "tls": True,
+        },
+        "peers": {peer.ae_title: _peer(peer) for peer in clinic.peers},
+        "https": {
+            "base_url": f"https://{f'[{host}]' if ':' in host else host}:{clinic.https.port}",
+            "server_name": clinic.host_names[0],
+            "users": {person.name: {"role": person.role} for person in clinic.people},
+            "roles": {role: [{"methods": list(route.methods), "route": route.pattern} for route in routes_of(role)] for role in roles},
+        },
+        "closed_ports": [port for port in CLOSED_PORTS if port not in published],
+        "floor": {"orthanc": ORTHANC_FLOOR},
+        "waivers": [
+            {"what": f"plaintext DICOM of {peer.ae_title}", "reason": w.reason, "owner": clinic.name, "until": w.until.isoformat()}
+            for peer in clinic.peers
+            if (w := peer.plaintext)
+        ],
+        "inside": {part: f"docker://{container_name(clinic, part)}" for part in ("gateway", "archive")},
+        "budget": {"connections": 5000, "seconds": 900},
+    }

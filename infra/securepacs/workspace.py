@@ -1,0 +1,156 @@
+"""Where a stack's state lives, and the Pulumi engine that works on it.
+
+Everything that a run makes is in one folder of mode 0700 beside the project (`.securepacs`, or $SECUREPACS_HOME): the
+encrypted state, its passphrase, and a copy of the stack's configuration with the salt that belongs to the passphrase.
+$PULUMI_BACKEND_URL and $PULUMI_CONFIG_PASSPHRASE[_FILE] are honoured where they are set.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pulumi import automation
+
+from securepacs.errors import HostError, NotFoundError
+from securepacs.program import program
+
+PROJECT = "securepacs"
+
+#: The first CLI that runs an executable policy pack and a provider by its path.
+PULUMI_FLOOR = (3, 255)
+
+_STACK_NAME = re.compile(r"[A-Za-z0-9._-]{1,100}")
+
+
+def project_folder() -> Path:
+    """Give the folder of the project: the nearest one upwards with a Pulumi.yaml, else the working folder."""
+    here = Path.cwd()
+    return next((folder for folder in (here, *here.parents) if (folder / "Pulumi.yaml").is_file()), here)
+
+
+def home_folder() -> Path:
+    """Give the folder of state and passphrase."""
+    named = os.environ.get("SECUREPACS_HOME")
+    return Path(named).absolute() if named else project_folder() / ".securepacs"
+
+
+def pulumi_cli() -> Path:
+    """Find a Pulumi CLI that is new enough: on PATH, else the one that bootstrap built.
+
+    Raises HostError where there is none.
+    """
+    built = project_folder() / ".tools" / "bin" / "pulumi"
+    on_path = shutil.which("pulumi")
+    found = "none"
+    for candidate in [Path(on_path), built] if on_path else [built]:
+        if candidate.is_file():
+            shown = subprocess.run([candidate, "version"], capture_output=True, text=True, check=False).stdout.strip()
+            number = re.match(r"v?(\d+)\.(\d+)", shown)
+            if number and (int(number[1]), int(number[2])) >= PULUMI_FLOOR:
+                return candidate
+            found = shown or "one that does not run"
+    floor = ".".join(map(str, PULUMI_FLOOR))
+    raise HostError(
+        "Pulumi CLI", got=found, expected=f"version {floor} or later", do="run `make bootstrap`, or install it and put it on PATH"
+    )
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """One stack's place: its name and the folder that holds the state of all stacks."""
+
+    stack: str
+    home: Path
+
+    @property
+    def folder(self) -> Path:
+        """The stack's own folder: Pulumi.yaml, and the configuration with its salt."""
+        return self.home / "stacks" / self.stack
+
+    @property
+    def config_file(self) -> Path:
+        """The copy of the stack's configuration that the engine reads."""
+        return self.folder / f"Pulumi.{self.stack}.yaml"
+
+    def environment(self) -> dict[str, str]:
+        """Give the variables with which the engine (and plain `pulumi`) finds this state."""
+        given = os.environ
+        variables = {"PULUMI_SKIP_UPDATE_CHECK": "true", "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true"}
+        if "PULUMI_BACKEND_URL" not in given:
+            variables["PULUMI_BACKEND_URL"] = (self.home / "backend").as_uri()
+            variables["PULUMI_HOME"] = str(self.home / "pulumi")
+        if not {"PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE"} & set(given):
+            variables["PULUMI_CONFIG_PASSPHRASE_FILE"] = str(self.home / "passphrase")
+        return variables
+
+    def prepare(self, content: dict[str, Any]) -> None:
+        """Make the folders, the passphrase, and the copy of the configuration, whose salt is kept."""
+        for folder in (self.home, self.home / "backend", self.folder):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        passphrase = self.home / "passphrase"
+        if not passphrase.exists():
+            _write_secret(passphrase, secrets.token_urlsafe(48))
+        settings = {
+            "name": PROJECT,
+            "runtime": "python",
+            "plugins": {"providers": [{"name": PROJECT, "path": str(Path(sys.executable).parent)}]},
+        }
+        _write_secret(self.folder / "Pulumi.yaml", yaml.safe_dump(settings))
+        _write_secret(self.config_file, yaml.safe_dump({**self._salt(), **content}))
+
+    def _salt(self) -> dict[str, Any]:
+        if not self.config_file.exists():
+            return {}
+        kept = yaml.safe_load(self.config_file.read_text(encoding="utf-8")) or {}
+        return {key: kept[key] for key in ("encryptionsalt", "encryptedkey", "secretsprovider") if key in kept}
+
+    def _automation(self) -> automation.LocalWorkspace:
+        cli = pulumi_cli()
+        os.environ["PATH"] = f"{cli.parent}{os.pathsep}{os.environ.get('PATH', '')}"
+        return automation.LocalWorkspace(work_dir=str(self.folder), program=program, env_vars=self.environment())
+
+    def open(self) -> automation.Stack:
+        """Give the stack, made where it does not exist."""
+        return automation.Stack.create_or_select(self.stack, self._automation())
+
+    def open_existing(self) -> automation.Stack:
+        """Give the stack that exists.
+
+        Raises NotFoundError where it does not.
+        """
+        if self.config_file.exists():
+            try:
+                return automation.Stack.select(self.stack, self._automation())
+            except automation.StackNotFoundError:
+                pass
+        raise NotFoundError(
+            f"stack '{self.stack}'", got="no such stack", expected="one that `securepacs up` made", do="name another with --stack"
+        )
+
+
+def workspace(stack: str) -> Workspace:
+    """Give the place of a stack.
+
+    Raises NotFoundError for a name that no stack can have.
+    """
+    if not _STACK_NAME.fullmatch(stack):
+        raise NotFoundError("--stack", got=repr(stack), expected="letters, digits, '.', '_' and '-'")
+    return Workspace(stack, home_folder())
+
+
+def _write_secret(path: Path, text: str) -> None:
+    """Write a file that only its owner reads, whole or not at all."""
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
+    descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)
+    unfinished.replace(path)
