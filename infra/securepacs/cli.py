@@ -15,7 +15,7 @@ import typer
 from pulumi import automation
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
 
 from securepacs import inventory
 from securepacs.bundles import write_bundle
@@ -114,9 +114,10 @@ def _tell_next_step(stack: str, target: dict[str, Any]) -> None:
     if storing:
         told.print("Next, as that peer:", highlight=False)
         told.print(f"  securepacs bundle {shlex.quote(storing)}{option} --out bundles", highlight=False)
+        of_peer = f"bundles/{shlex.quote(storing)}"
         told.print(
-            f"  echoscu -aet {shlex.quote(storing)} -aec {shlex.quote(dicom['ae_title'])} +tls bundles/{storing}/key.pem bundles/{storing}/cert.pem"
-            f" +cf bundles/{storing}/ca.pem {dicom['host']} {dicom['port']}",
+            f"  echoscu -aet {shlex.quote(storing)} -aec {shlex.quote(dicom['ae_title'])} +tls {of_peer}/key.pem {of_peer}/cert.pem"
+            f" +cf {of_peer}/ca.pem {dicom['host']} {dicom['port']}",
             highlight=False,
             soft_wrap=True,
         )
@@ -201,7 +202,7 @@ def status(stack: Stack = "dev", as_json: Json = False) -> None:
     for c in running:
         containers.add_row(c.name, c.state, c.health, c.started[:19])
     told.print(containers)
-    lasting = Table("certificate", "days left", "until", "serial")
+    lasting = Table("certificate", "days left", "until", Column("serial", overflow="fold"))
     for what, facts in certificates.items():
         lasting.add_row(what, str(facts["daysLeft"]), facts["notAfter"], facts.get("serial", ""))
     told.print(lasting)

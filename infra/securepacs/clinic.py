@@ -207,6 +207,8 @@ _SHOWN = 60
 
 
 def _shown(value: object) -> str:
+    if isinstance(value, str) and "PRIVATE KEY" in value:
+        return "a private key (keep it where it is: only certificates and CSRs belong here)"
     text = repr(value)
     return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"
 

@@ -302,7 +302,7 @@ class SecurePacs(pulumi.ComponentResource):
             peer.ae_title: {"cert.pem": peer.certificate, "key.pem": "", "ca.pem": ca_pem} for peer in clinic.with_tls() if peer.certificate
         }
         self.bundles = pulumi.Output.secret(cast("Any", {**made, **own}))
-        self.passwords = pulumi.Output.secret({name: password.value for name, password in people.items()})
+        self.passwords = pulumi.Output.secret(cast("Any", {name: password.value for name, password in people.items()}))
         told: dict[str, dict[str, pulumi.Output[str]]] = {
             what: {"serial": certificate.serial, "notAfter": certificate.not_after} for what, certificate in {**servers, **peers}.items()
         }

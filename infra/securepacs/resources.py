@@ -2,8 +2,7 @@
 
 Each class takes snake_case arguments and gives its outputs as attributes; on the wire the names are camelCase
 (so `ignore_changes` and `replace_on_changes` name the camelCase property). Every argument may be an Output unless
-its type says otherwise. The provider's tables (securepacs.provider) hold types, defaults and limits; nothing here
-repeats them: an argument that is left out takes the provider's default.
+its type says otherwise. Defaults and limits stand in the provider's tables; nothing here repeats them.
 """
 
 from __future__ import annotations
@@ -124,10 +123,9 @@ class _Resource(pulumi.CustomResource):
             additional_secret_outputs=list(self.secret_outputs), delete_before_replace=self.delete_before_replace or None
         )
         super().__init__(self.pulumi_type, resource_name, {**given, **absent}, pulumi.ResourceOptions.merge(standard, opts))
-
-    def translate_output_property(self, prop: str) -> str:
-        """Give the attribute's name for a property of the wire; keys of data are left alone."""
-        return _snake(prop) if prop in self.outputs else prop
+        # The SDK resolves outputs by wire names; its own translation would also rename keys of data.
+        for name in self.outputs:
+            setattr(self, _snake(name), self.__dict__[name])
 
 
 class Image(_Resource):

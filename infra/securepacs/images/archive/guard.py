@@ -111,10 +111,21 @@ def meta_element(data: bytes, tag: bytes) -> str:
     raise ValueError("the file meta information has no such element")
 
 
+def without_padding(elements: bytes) -> bytes:
+    """Leave out the Data Set Trailing Padding (FFFC,FFFC), which has no significance and which senders drop (PS3.10 section 7.2)."""
+    at = elements.rfind(b"\xfc\xff\xfc\xff")
+    for representation in (b"OB\0\0", b""):
+        value = at + 8 + len(representation)
+        length = int.from_bytes(elements[value - 4 : value], "little")
+        if at >= 0 and elements[at + 4 : at + 4 + len(representation)] == representation and value + length == len(elements):
+            return elements[:at]
+    return elements
+
+
 def data_set(data: bytes) -> tuple[str, bytes]:
     """Give transfer syntax and data set of a DICOM file; the meta information around it differs by who wrote the file."""
     end = 144 + int.from_bytes(data[140:144], "little")
-    return meta_element(data, b"\x02\x00\x10\x00"), data[end:]
+    return meta_element(data, b"\x02\x00\x10\x00"), without_padding(data[end:])
 
 
 def contradicts_stored(data: bytes) -> bool:

@@ -1,0 +1,42 @@
+"""The component's typed arguments and the models that validate them say the same."""
+
+from __future__ import annotations
+
+from typing import Any, get_args, get_origin, get_type_hints, is_typeddict
+
+import pytest
+
+from securepacs import args, clinic, peers
+from securepacs.peers import Declared
+
+PAIRS = [
+    (args.SecurePacsArgs, clinic.Clinic),
+    (args.ArchiveArgs, clinic.Archive),
+    (args.EndpointArgs, clinic.Endpoint),
+    (args.NetworksArgs, clinic.Networks),
+    (args.PersonArgs, clinic.Person),
+    (args.LimitsArgs, clinic.Limits),
+    (args.RevocationArgs, clinic.Revocation),
+    (args.PeerArgs, peers.Peer),
+    (args.PlaintextArgs, peers.Plaintext),
+]
+
+
+@pytest.mark.parametrize(("typed", "model"), PAIRS)
+def test_the_arguments_have_the_keys_of_the_model(typed: Any, model: type[Declared]) -> None:
+    """Every key of the model is an argument, required where the model requires it."""
+    assert set(get_type_hints(typed)) == set(model.model_fields)
+    assert typed.__required_keys__ == {name for name, field in model.model_fields.items() if field.is_required()}
+
+
+def test_every_part_of_the_clinic_is_held() -> None:
+    """No typed dictionary of the module is left out above."""
+    assert {typed for typed, _ in PAIRS} == {value for value in vars(args).values() if is_typeddict(value)}
+
+
+@pytest.mark.parametrize(("typed", "_model"), PAIRS)
+def test_the_arguments_can_be_offered_to_other_languages(typed: Any, _model: type[Declared]) -> None:
+    """Only what Pulumi's schema can say is used: plain types, lists of them, typed dictionaries."""
+    for hint in get_type_hints(typed).values():
+        plain = get_args(hint)[0] if get_origin(hint) is list else hint
+        assert plain in {str, int, float, bool} or is_typeddict(plain)
