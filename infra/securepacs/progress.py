@@ -49,8 +49,10 @@ class Progress:
     def _step(self, step: events.StepEventMetadata) -> None:
         operation = getattr(step.op, "value", str(step.op))
         word = _WORDS.get(operation)
-        if word is None:
+        if word is None or step.type.startswith("pulumi:"):
             return
+        if operation == "delete" and step.old and step.old.retain_on_delete:
+            word = "kept"
         self.done[word] += 1
         changed = sorted(step.detailed_diff or {})
         why = f" [dim]({', '.join(changed)})[/dim]" if changed and operation in {"update", "replace"} else ""
