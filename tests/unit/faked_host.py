@@ -14,9 +14,36 @@ MODULE_VERSION = "3.259.0"
 
 # What the script may use of a bare Debian: coreutils, util-linux, grep, sed, findutils, perl-base, bash.
 BASE_TOOLS = [
-    "basename", "bash", "cat", "chmod", "cp", "cut", "date", "dirname", "env", "find", "flock",
-    "grep", "head", "install", "ls", "mkdir", "mktemp", "mv", "readlink", "rm", "sed", "setsid",
-    "sha256sum", "sleep", "sort", "tail", "touch", "tr", "uname", "wc",
+    "basename",
+    "bash",
+    "cat",
+    "chmod",
+    "cp",
+    "cut",
+    "date",
+    "dirname",
+    "env",
+    "find",
+    "flock",
+    "grep",
+    "head",
+    "install",
+    "ls",
+    "mkdir",
+    "mktemp",
+    "mv",
+    "readlink",
+    "rm",
+    "sed",
+    "setsid",
+    "sha256sum",
+    "sleep",
+    "sort",
+    "tail",
+    "touch",
+    "tr",
+    "uname",
+    "wc",
 ]
 
 # Stand-ins. Each writes its arguments to $CALLS, so that a test sees what was touched.
@@ -54,7 +81,7 @@ esac
 """
 )
 DOCKERD = 'echo $$ >"$CALLS.dockerd"; exec sleep 60\n'  # like the real one it stays, with whatever was left open
-SYSTEMCTL = 'dockerd >/dev/null 2>&1 </dev/null 9>&- &\n'  # a service manager's child has nothing of its caller's
+SYSTEMCTL = "dockerd >/dev/null 2>&1 </dev/null 9>&- &\n"  # a service manager's child has nothing of its caller's
 MMDEBSTRAP = RECORD + 'while [ $# -gt 1 ]; do shift; done; echo tar >"$1"; test ! -e "$CALLS.fail-image"\n'
 
 

@@ -23,7 +23,7 @@ PAIRS = [
 
 
 @pytest.mark.parametrize(("typed", "model"), PAIRS)
-def test_the_arguments_have_the_keys_of_the_model(typed: Any, model: type[Declared]) -> None:
+def test_the_arguments_have_the_keys_of_the_model(typed: Any, model: type[Declared]) -> None:  # noqa: ANN401 - a typed dictionary has no type of its own
     """Every key of the model is an argument, required where the model requires it."""
     assert set(get_type_hints(typed)) == set(model.model_fields)
     assert typed.__required_keys__ == {name for name, field in model.model_fields.items() if field.is_required()}
@@ -35,7 +35,7 @@ def test_every_part_of_the_clinic_is_held() -> None:
 
 
 @pytest.mark.parametrize(("typed", "_model"), PAIRS)
-def test_the_arguments_can_be_offered_to_other_languages(typed: Any, _model: type[Declared]) -> None:
+def test_the_arguments_can_be_offered_to_other_languages(typed: Any, _model: type[Declared]) -> None:  # noqa: ANN401 - as above
     """Only what Pulumi's schema can say is used: plain types, lists of them, typed dictionaries."""
     for hint in get_type_hints(typed).values():
         plain = get_args(hint)[0] if get_origin(hint) is list else hint

@@ -12,6 +12,7 @@ import yaml
 
 from securepacs import errors
 from securepacs.bundles import write_bundle
+from securepacs.cli import app
 from securepacs.clinic import parse_clinic
 from securepacs.errors import ConfigurationError
 from securepacs.stackfile import clinic_of, read_stack_file
@@ -22,7 +23,12 @@ EXAMPLE = Path(__file__).parents[2] / "Pulumi.dev.yaml"
 
 def run(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
     """Run the command as a user would, with its state in a folder of its own."""
-    environment = {"PATH": "/usr/bin:/bin", "SECUREPACS_HOME": str(folder / "home"), "COLUMNS": "200", "DOCKER_HOST": "unix:///nonexistent.sock"}
+    environment = {
+        "PATH": "/usr/bin:/bin",
+        "SECUREPACS_HOME": str(folder / "home"),
+        "COLUMNS": "200",
+        "DOCKER_HOST": "unix:///nonexistent.sock",
+    }
     return subprocess.run([COMMAND, *arguments], capture_output=True, text=True, cwd=folder, env=environment, timeout=60, check=False)
 
 
@@ -116,10 +122,8 @@ def test_every_failure_has_its_own_status() -> None:
     assert not {0, 1, 2} & set(statuses)
 
 
-def test_every_command_has_an_example_in_its_help(tmp_path: Path) -> None:
+def test_every_command_has_an_example_in_its_help() -> None:
     """`--help` of every command shows how it is called."""
-    from securepacs.cli import app
-
     for command in app.registered_commands:
         assert command.callback is not None
         assert f"Example: {'eval' if command.callback.__name__ == 'env' else 'securepacs'}" in (command.callback.__doc__ or "")

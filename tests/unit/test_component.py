@@ -21,10 +21,12 @@ class _Engine(pulumi.runtime.Mocks):
 
     def new_resource(self, args: pulumi.runtime.MockResourceArgs) -> tuple[str, dict[str, Any]]:
         self.made[args.name] = (args.typ, dict(args.inputs))
-        computed = {name: f"<{name} of {args.name}>" for name in ("certPem", "keyPem", "crlPem", "imageId", "revision", "value", "sha512crypt")}
+        computed = {
+            name: f"<{name} of {args.name}>" for name in ("certPem", "keyPem", "crlPem", "imageId", "revision", "value", "sha512crypt")
+        }
         return f"{args.name}-id", {**computed, **args.inputs}
 
-    def call(self, args: pulumi.runtime.MockCallArgs) -> dict[str, Any]:
+    def call(self, args: pulumi.runtime.MockCallArgs) -> tuple[dict[Any, Any], list[tuple[str, str]] | None]:
         raise AssertionError(f"the component calls no function, and called {args.token}")
 
     def of(self, kind: str) -> dict[str, dict[str, Any]]:
@@ -44,7 +46,7 @@ def engine() -> Iterator[_Engine]:
 def deployed(engine: _Engine, declared: SecurePacsArgs) -> _Engine:
     """The small clinic, declared to the noting engine."""
 
-    @pulumi.runtime.test
+    @pulumi.runtime.test  # type: ignore[untyped-decorator]  # the SDK leaves it untyped
     def declare() -> pulumi.Output[Any]:
         pacs = SecurePacs("pacs", declared)
         return pulumi.Output.all(pacs.target, pacs.bundles, pacs.passwords, pacs.certificates)
@@ -58,7 +60,10 @@ def test_only_the_gateway_has_published_ports(deployed: _Engine) -> None:
     containers = deployed.of("Container")
     assert set(containers) == {"pacs-archive", "pacs-gateway"}
     assert not containers["pacs-archive"].get("ports")
-    assert {(port["hostIp"], port["hostPort"]) for port in containers["pacs-gateway"]["ports"]} == {("127.0.0.1", 2762), ("127.0.0.1", 8443)}
+    assert {(port["hostIp"], port["hostPort"]) for port in containers["pacs-gateway"]["ports"]} == {
+        ("127.0.0.1", 2762),
+        ("127.0.0.1", 8443),
+    }
 
 
 def test_the_archive_is_on_the_inner_network_alone(deployed: _Engine) -> None:
@@ -86,7 +91,11 @@ def test_secrets_travel_as_files_only(deployed: _Engine) -> None:
     shown = str(deployed.of("Container"))
     for secret in ("keyPem", "<value of", "sha512crypt", "haproxy.cfg", "RegisteredUsers"):
         assert secret not in shown
-    assert {path for files in deployed.of("Files").values() for path in files["files"]["value"]} >= {"haproxy.cfg", "orthanc.json", "server.pem"}
+    assert {path for files in deployed.of("Files").values() for path in files["files"]["value"]} >= {
+        "haproxy.cfg",
+        "orthanc.json",
+        "server.pem",
+    }
     assert {file["mode"] for files in deployed.of("Files").values() for file in files["files"]["value"].values()} == {"0400"}
 
 

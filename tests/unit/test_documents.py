@@ -136,9 +136,7 @@ def test_no_module_is_a_drawer() -> None:
 def test_addresses_are_known_or_nobodys() -> None:
     """Every web address in the tree is a known document or nobody's: no file names a package mirror or an image registry."""
     seen = [
-        (path.relative_to(ROOT), host)
-        for path in source_files()
-        for host in re.findall(r"https?://([A-Za-z0-9.\-\[]+)", text_of(path))
+        (path.relative_to(ROOT), host) for path in source_files() for host in re.findall(r"https?://([A-Za-z0-9.\-\[]+)", text_of(path))
     ]
     assert {(path, host) for path, host in seen if host not in KNOWN_HOSTS and not OF_NOBODY.search(host)} == set()
 

@@ -72,6 +72,13 @@ def test_headers_of_an_answer_are_given(server: Recorder) -> None:
     assert probe.headers_of(line(server), Request("GET", "/"))["x-seen"] == "yes"
 
 
+def test_every_answer_is_counted(server: Recorder) -> None:
+    """Two answers to one request are both seen: that is how a hidden request shows."""
+    assert probe.answers_to(line(server), Request("GET", "/")) == [204]
+    server.answer += b"HTTP/1.1 403 Forbidden\r\n\r\n"
+    assert probe.answers_to(line(server), Request("GET", "/")) == [204, 403]
+
+
 def test_an_answer_that_is_no_http_proves_nothing(server: Recorder) -> None:
     """A server of another protocol is inconclusive, and a closed connection a refusal without a status."""
     server.answer = b"\x03\x00\x00\x00\x00\x04\x00\x01\x01\x03\r\n"
