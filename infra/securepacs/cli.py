@@ -56,20 +56,35 @@ def _outputs(stack: str) -> dict[str, Any]:
 
     Raises NotFoundError where the stack is not deployed.
     """
-    outputs = {name: output.value for name, output in workspace(stack).open_existing().outputs().items()}
+    try:
+        outputs = {name: output.value for name, output in workspace(stack).open_existing().outputs().items()}
+    except automation.CommandError as error:
+        raise _engine_failed(Progress(noted), error) from None
     if "target" not in outputs:
         raise NotFoundError(f"stack '{stack}'", got="nothing deployed", expected="a running clinic", do="run `securepacs up` first")
     return outputs
 
 
+#: Words in the engine's failure -> what a person is told instead.
+_KNOWN_FAILURES = {
+    "incorrect passphrase": (
+        "the passphrase is not the one of this state",
+        "put back .securepacs/passphrase, or set PULUMI_CONFIG_PASSPHRASE_FILE",
+    ),
+    "currently locked": (
+        "another run is working on this stack",
+        "wait until it ends; if there is none, remove its lock with `pulumi cancel`",
+    ),
+}
+
+
 def _engine_failed(progress: Progress, error: automation.CommandError) -> SecurePacsError:
     """Turn the engine's failure into the lines that say what happened."""
-    lines = list(dict.fromkeys(progress.problems)) or [line for line in str(error).splitlines() if "error:" in line]
-    if any("passphrase" in line for line in lines):
-        return DeploymentError(
-            "the state's passphrase is wrong", do="put back .securepacs/passphrase, or set PULUMI_CONFIG_PASSPHRASE_FILE"
-        )
-    return DeploymentError("\n".join(lines) or str(error).strip())
+    for words, (what, do) in _KNOWN_FAILURES.items():
+        if words in str(error):
+            return DeploymentError(what, do=do)
+    lines = [line.partition("error:")[2].strip() for line in str(error).splitlines() if "error:" in line]
+    return DeploymentError("\n".join(dict.fromkeys(progress.problems or lines)) or str(error).strip())
 
 
 @app.command()

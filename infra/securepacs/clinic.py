@@ -93,7 +93,7 @@ class Limits(Declared):
     """Size of one HTTP request's body, in MB."""
     archive_memory_mb: Annotated[int, Field(ge=512, le=1_000_000)] = 2048
     """Memory of the archive's container, in MB."""
-    cpus: Annotated[float, Field(ge=0.5, le=256)] = 2.0
+    cpus: Annotated[float, Field(ge=0.5, le=256)] = 1.0
     """Processors that each container may use, no more than the host has."""
 
 

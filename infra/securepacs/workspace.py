@@ -21,6 +21,7 @@ import yaml
 from pulumi import automation
 
 from securepacs.errors import HostError, NotFoundError
+from securepacs.locks import clear_dead_locks
 from securepacs.program import program
 
 PROJECT = "securepacs"
@@ -96,9 +97,7 @@ class Workspace:
         """Make the folders, the passphrase, and the copy of the configuration, whose salt is kept."""
         for folder in (self.home, self.home / "backend", self.folder):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        passphrase = self.home / "passphrase"
-        if not passphrase.exists():
-            _write_secret(passphrase, secrets.token_urlsafe(48))
+        self._prepare_passphrase()
         settings = {
             "name": PROJECT,
             "runtime": "python",
@@ -106,6 +105,15 @@ class Workspace:
         }
         _write_secret(self.folder / "Pulumi.yaml", yaml.safe_dump(settings))
         _write_secret(self.config_file, yaml.safe_dump({**self._salt(), **content}))
+
+    def _prepare_passphrase(self) -> None:
+        passphrase = self.home / "passphrase"
+        if passphrase.exists() or "PULUMI_CONFIG_PASSPHRASE_FILE" not in self.environment():
+            return
+        if self._salt():
+            do = "put it back from your copy of this folder; without it the state, and the authority's key in it, cannot be read"
+            raise HostError(str(passphrase), got="no such file", expected="the passphrase of the state that stands here", do=do)
+        _write_secret(passphrase, secrets.token_urlsafe(48))
 
     def _salt(self) -> dict[str, Any]:
         if not self.config_file.exists():
@@ -116,6 +124,7 @@ class Workspace:
     def _automation(self) -> automation.LocalWorkspace:
         cli = pulumi_cli()
         os.environ["PATH"] = f"{cli.parent}{os.pathsep}{os.environ.get('PATH', '')}"
+        clear_dead_locks(self.home / "backend", PROJECT, self.stack)
         return automation.LocalWorkspace(work_dir=str(self.folder), program=program, env_vars=self.environment())
 
     def open(self) -> automation.Stack:

@@ -44,7 +44,7 @@ class Container(Resource):
             inspected = engine.container_or_none(engine.connect(), resource_id)
         if inspected is None or inspected["State"]["Status"] in {"dead", "removing"}:
             return [Change("containerId", Kind.UPDATE, replace=True, declared=False)]
-        changes = [_drift(change) for change in compare(self.inputs, state, {**state, **spec.observe(inspected, state)})]
+        changes = [_drift(change) for change in compare(self.inputs, {**state, **spec.observe(inspected, state)}, state)]
         if not spec.is_hardened(inspected):
             changes.append(Change("containerId", Kind.UPDATE, replace=True, declared=False))
         if engine.health(inspected) not in {"healthy", "starting"}:
@@ -104,6 +104,7 @@ class Container(Resource):
             status = inspected["State"]["Status"]
             if status == "paused":
                 client.unpause(resource_id)
+                since = engine.engine_time(client)  # a check that was paused too has failed meanwhile
             if status not in {"running", "paused", "restarting"}:
                 _start(client, name, resource_id)
             elif _changed("restartOn", state, inputs) or engine.health(inspected) not in {"healthy", "starting", "paused"}:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 STACK: Final = "securepacs.stack"
 COMPONENT: Final = "securepacs.component"
 SPEC: Final = "securepacs.spec"
+IMAGE_STACK: Final = "securepacs.image.stack"
 
 #: Set when Pulumi cancels: every wait ends at its next look.
 CANCELLED: Final = threading.Event()
@@ -82,6 +83,11 @@ def post(client: docker.APIClient, path: str, body: Mapping[str, Any], **query: 
 def spec_hash(spec: object) -> str:
     """Give the SHA-256 of a specification in canonical JSON. What goes in must hold no secret: the hash stands in a label."""
     return hashlib.sha256(json.dumps(spec, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def image_labels(inputs: Values, content_hash: str) -> dict[str, str]:
+    """Give the labels of an image. A container inherits its image's labels, so these must not say whose the container is."""
+    return {IMAGE_STACK: inputs["stack"], "securepacs.image.component": inputs["component"], "securepacs.image.content": content_hash}
 
 
 def labels(inputs: Values, spec: object) -> dict[str, str]:
@@ -165,7 +171,7 @@ def _checked_since(inspected: Mapping[str, Any], since: datetime.datetime | None
 
 def wait_healthy(client: docker.APIClient, name: str, container_id: str, seconds: float, since: datetime.datetime | None = None) -> None:
     """Wait until a container is healthy, by a check that began after `since`; DeploymentError with the log's tail where it is not."""
-    end = time.monotonic() + seconds
+    end, ended = time.monotonic() + seconds, ""
     while True:
         inspected = container_or_none(client, container_id)
         if inspected is None:
@@ -173,9 +179,11 @@ def wait_healthy(client: docker.APIClient, name: str, container_id: str, seconds
         now = health(inspected)
         if now == "healthy" and _checked_since(inspected, since):
             return
-        if now in {"exited", "dead", "removing"} or inspected["RestartCount"] > 1:
-            why = f"ended with status {inspected['State']['ExitCode']}"
-        elif now == "unhealthy":
+        if now in {"exited", "dead", "restarting"}:
+            ended = f" with status {inspected['State']['ExitCode']}"  # once it is restarted the engine forgets it
+        if now in {"exited", "dead"} or inspected["RestartCount"] > 1:
+            why = f"ended{ended}"
+        elif now == "unhealthy" and _checked_since(inspected, since):
             why = f"is unhealthy ({_last_check(inspected)})"
         elif CANCELLED.is_set():
             why = "was not healthy yet when the command was cancelled"

@@ -151,5 +151,5 @@ def _usable_image(client: docker.APIClient, preferred: str | None, state: Values
         there = engine.image_or_none(client, preferred)
         if there is not None:
             return str(there["Id"])
-    found = client.images(filters={"label": f"{engine.STACK}={state['stack']}"})
+    found = client.images(filters={"label": f"{engine.IMAGE_STACK}={state['stack']}"})
     return str(found[0]["Id"]) if found else None

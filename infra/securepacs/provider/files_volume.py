@@ -67,8 +67,9 @@ def observe(present: Mapping[str, Values], state: Values) -> Values:
     for path, found in present.items():
         if path == "" or (path in expected_folders and "content" not in found):
             continue
-        declared = state["files"].get(path)
-        files[path] = declared if declared is not None and _full(declared, state) == found else {"content": "", **found}
+        declared = state["files"].get(path, {})
+        implied = {name for name in ("uid", "gid") if name not in declared and found[name] == state[name]}
+        files[path] = {"content": ""} | {name: value for name, value in found.items() if name not in implied}
     return observed | {"files": files}
 
 

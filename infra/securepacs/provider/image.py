@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from docker.errors import APIError, ImageNotFound
 
-from securepacs.errors import DeploymentError
+from securepacs.errors import DeploymentError, RefusedError
 from securepacs.provider import engine
 from securepacs.provider.docker_fields import OWNER
 from securepacs.provider.fields import TEXT, UNKNOWN, Change, Failure, Field, Kind, MapOf, Values, holds_unknown
@@ -81,14 +81,14 @@ class Image(Resource):
     def _ensure(self, inputs: Values) -> str:
         client, reference = engine.connect(), _reference(inputs)
         with engine.telling(f"image {reference}"):
-            labels = engine.labels(inputs, None) | {engine.SPEC: inputs["contextHash"]}
+            labels = engine.image_labels(inputs, inputs["contextHash"])
             there = engine.image_or_none(client, reference)
             if there is None:
                 return _build(client, inputs, reference, labels)
-            if labels.items() <= (there["Config"]["Labels"] or {}).items():
-                return str(there["Id"])
-            engine.hold_ours(f"image {reference}", there["Config"]["Labels"], inputs)
-            return _build(client, inputs, reference, labels)
+            if not labels.items() <= (there["Config"]["Labels"] or {}).items():
+                do = "choose another name, or remove it yourself if nothing needs it"
+                raise RefusedError(f"image {reference} exists already and is not made by securepacs for this stack", do=do)
+            return str(there["Id"])
 
     def read(self, resource_id: str, state: Values, inputs: Values) -> Found | None:
         """Give the image that has the tag."""

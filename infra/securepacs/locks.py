@@ -1,0 +1,40 @@
+"""Locks that a killed run left on a stack of the local backend.
+
+Pulumi's file backend writes who holds a lock: process, host and time. A holder that is not alive any more will never
+give it back, and without this the tired person who runs `up` again would have to find and delete a file.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+from pathlib import Path
+
+PROJECT_LOCKS = Path(".pulumi") / "locks" / "organization"
+
+
+def _is_alive(pid: int) -> bool:
+    """Tell whether a Pulumi CLI runs under this process id; another program may have got it since."""
+    try:
+        return Path(f"/proc/{pid}/comm").read_text(encoding="utf-8").strip() == "pulumi"
+    except OSError:
+        return False
+
+
+def clear_dead_locks(backend: Path, project: str, stack: str) -> int:
+    """Remove the locks on a stack whose holders ran on this host and are dead; give their number.
+
+    A lock that cannot be read, or comes from another host, is left alone.
+    """
+    cleared = 0
+    for lock in (backend / PROJECT_LOCKS / project / stack).glob("*.json"):
+        try:
+            held = json.loads(lock.read_text(encoding="utf-8"))
+            ours, pid = held["hostname"] == socket.gethostname(), int(held["pid"])
+        except (OSError, ValueError, KeyError, TypeError):
+            continue
+        if ours and not _is_alive(pid):
+            lock.unlink(missing_ok=True)
+            lock.with_name(f"{lock.name}.attrs").unlink(missing_ok=True)
+            cleared += 1
+    return cleared

@@ -1,0 +1,76 @@
+"""Which locks of a stack are cleared: only those of a dead process of this host."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from securepacs.locks import PROJECT_LOCKS, clear_dead_locks
+
+
+def lay(backend: Path, name: str, content: str) -> Path:
+    """Write a lock of the stack `dev`, as Pulumi's file backend does."""
+    folder = backend / PROJECT_LOCKS / "securepacs" / "dev"
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = folder / f"{name}.json"
+    lock.write_text(content)
+    lock.with_name(f"{lock.name}.attrs").write_text("{}")
+    return lock
+
+
+@pytest.fixture
+def dead_pid() -> int:
+    """The id of a process that has ended."""
+    process = subprocess.Popen(["true"])
+    process.wait()
+    return process.pid
+
+
+def test_the_lock_of_a_dead_process_is_cleared(tmp_path: Path, dead_pid: int) -> None:
+    """A lock whose holder ended on this host goes, with its attributes."""
+    lock = lay(tmp_path, "a", json.dumps({"pid": dead_pid, "hostname": socket.gethostname()}))
+    assert clear_dead_locks(tmp_path, "securepacs", "dev") == 1
+    assert not list(lock.parent.iterdir())
+
+
+def test_a_process_that_got_the_number_since_does_not_count(tmp_path: Path) -> None:
+    """A living process that is no Pulumi does not keep the lock."""
+    lay(tmp_path, "a", json.dumps({"pid": os.getpid(), "hostname": socket.gethostname()}))
+    assert clear_dead_locks(tmp_path, "securepacs", "dev") == 1
+
+
+def test_the_lock_of_a_running_pulumi_stays(tmp_path: Path) -> None:
+    """A lock whose holder is alive is kept."""
+    sleep = shutil.which("sleep")
+    assert sleep is not None
+    running = tmp_path / "pulumi"
+    shutil.copy(sleep, running)
+    process = subprocess.Popen([running, "30"])
+    try:
+        lock = lay(tmp_path, "a", json.dumps({"pid": process.pid, "hostname": socket.gethostname()}))
+        assert clear_dead_locks(tmp_path, "securepacs", "dev") == 0
+        assert lock.exists()
+    finally:
+        process.kill()
+        process.wait()
+
+
+@pytest.mark.parametrize("content", ["", "{}", "[1]", '{"pid": "x", "hostname": "h"}', '{"pid": 1, "hostname": "another-host"}'])
+def test_what_is_not_understood_stays(tmp_path: Path, content: str) -> None:
+    """A lock of another host, or one that cannot be read, is kept."""
+    lock = lay(tmp_path, "a", content)
+    assert clear_dead_locks(tmp_path, "securepacs", "dev") == 0
+    assert lock.exists()
+
+
+def test_another_stack_is_not_touched(tmp_path: Path, dead_pid: int) -> None:
+    """Only the named stack's locks are looked at, and a backend without any is fine."""
+    lock = lay(tmp_path, "a", json.dumps({"pid": dead_pid, "hostname": socket.gethostname()}))
+    assert clear_dead_locks(tmp_path, "securepacs", "other") == 0
+    assert lock.exists()
