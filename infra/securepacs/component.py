@@ -279,6 +279,7 @@ class SecurePacs(pulumi.ComponentResource):
             # HAProxy's master takes SIGUSR1 as the order to finish what is open, SIGUSR2 as the order to reload.
             stop_signal="SIGTERM",
             reload_signal="SIGUSR2",
+            reload_check=["/usr/sbin/haproxy", "-c", "-q", "-f", f"{gateway.FOLDER}/haproxy.cfg"],
             reload_on={"files": files.revision},
             opts=self._child(depends_on=[archive_container]),
             **self._owner,

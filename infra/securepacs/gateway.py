@@ -148,7 +148,6 @@ def haproxy_configuration(clinic: Clinic, secrets: GatewaySecrets) -> str:
         plaintext=[
             {
                 "slug": slug(peer.ae_title),
-                "ae_title": peer.ae_title,
                 "ae_hex": ae_hex(peer.ae_title),
                 "port": peer.plaintext.port,
                 "source": peer.plaintext.source,

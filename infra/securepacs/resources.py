@@ -109,7 +109,7 @@ class Revoked:
 
 
 class _Resource(pulumi.CustomResource):
-    """A resource of the provider: arguments to the wire, outputs from it."""
+    """A resource of the provider. The SDK resolves outputs by wire names: its own translation would rename keys of data too."""
 
     pulumi_type: ClassVar[str]
     outputs: ClassVar[tuple[str, ...]]
@@ -123,7 +123,6 @@ class _Resource(pulumi.CustomResource):
             additional_secret_outputs=list(self.secret_outputs), delete_before_replace=self.delete_before_replace or None
         )
         super().__init__(self.pulumi_type, resource_name, {**given, **absent}, pulumi.ResourceOptions.merge(standard, opts))
-        # The SDK resolves outputs by wire names; its own translation would also rename keys of data.
         for name in self.outputs:
             setattr(self, _snake(name), self.__dict__[name])
 
@@ -286,6 +285,7 @@ class Container(_Resource):
         restart_on: TextMap | None = None,
         reload_on: TextMap | None = None,
         reload_signal: Text | None = None,
+        reload_check: Texts | None = None,
         healthy_seconds: Number | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
