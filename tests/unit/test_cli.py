@@ -144,3 +144,8 @@ def test_a_bundle_is_for_its_owners_eyes(tmp_path: Path) -> None:
 def test_the_example_says_only_what_the_schema_knows() -> None:
     """The example parses from the very structure that the schema describes."""
     assert parse_clinic(yaml.safe_load(EXAMPLE.read_text())["config"]["securepacs:clinic"]).limits.storage_mb == 50000
+
+
+def test_the_committed_schema_is_the_printed_one(tmp_path: Path) -> None:
+    """docs/clinic.schema.json, for editors, is what `securepacs schema` prints; that command writes it anew."""
+    assert (EXAMPLE.parent / "docs" / "clinic.schema.json").read_text() == run("schema", folder=tmp_path).stdout
