@@ -121,7 +121,8 @@ def _observe(client: docker.APIClient, network_id: str) -> Values | None:
     pool = (found["IPAM"].get("Config") or [{}])[0]
     return {
         "name": found["Name"],
-        "internal": found["Internal"],
+        # One that still leads to the host is not internal, whatever the engine calls it.
+        "internal": found["Internal"] and _NO_WAY_TO_THE_HOST.items() <= (found.get("Options") or {}).items(),
         "subnet": pool.get("Subnet", ""),
         "gateway": pool.get("Gateway", ""),
     }

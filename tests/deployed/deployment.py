@@ -1,0 +1,196 @@
+"""The clinic of these tests: brought up by the command line as a user would do it, and seen through its target file."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import yaml
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from securepacs_harness import forge
+from securepacs_harness.bundles import Bundles, Material, write_bundle
+from securepacs_harness.probes import http
+from securepacs_harness.probes.dimse import Caller
+from securepacs_harness.probes.line import Line
+from securepacs_harness.probes.tls import Offer
+from securepacs_harness.target import Target
+
+HERE = Path(__file__).parent
+CLINIC_KEY = "securepacs:clinic"
+BOTH_USAGES = (ExtendedKeyUsageOID.CLIENT_AUTH, ExtendedKeyUsageOID.SERVER_AUTH)
+
+#: Peers that bring their own key; their bundles are made here, not fetched.
+CSR_PEER, PINNED_PEER, PLAIN_PEER, REVOKED_PEER = "CS01", "OW01", "XR01", "RV01"
+
+
+@dataclasses.dataclass(frozen=True)
+class OwnKeys:
+    """Keys that peers made themselves, and what they gave to the clinic."""
+
+    csr_key: ec.EllipticCurvePrivateKey
+    csr_pem: str
+    pinned_key: ec.EllipticCurvePrivateKey
+    pinned_pem: str
+
+
+def make_own_keys() -> OwnKeys:
+    """Make a CSR and a self-signed certificate that vouches for nobody but its holder."""
+    csr_key, pinned_key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, CSR_PEER)])
+    csr = x509.CertificateSigningRequestBuilder().subject_name(subject).sign(csr_key, hashes.SHA256())
+    pinned = forge.certify(PINNED_PEER, pinned_key, usages=BOTH_USAGES, ends=datetime.timedelta(days=30))
+    return OwnKeys(csr_key, csr.public_bytes(Encoding.PEM).decode(), pinned_key, pinned.public_bytes(Encoding.PEM).decode())
+
+
+def write_configuration(path: Path, keys: OwnKeys, changes: Mapping[str, Any] | None = None) -> None:
+    """Write clinic.yaml with its gaps filled, and `changes` to the clinic's own keys."""
+    whole = yaml.safe_load((HERE / "clinic.yaml").read_text(encoding="utf-8"))
+    clinic = whole["config"][CLINIC_KEY]
+    peers = {peer["ae_title"]: peer for peer in clinic["peers"]}
+    peers[CSR_PEER]["csr"] = keys.csr_pem
+    peers[PINNED_PEER]["certificate"] = keys.pinned_pem
+    until = datetime.datetime.now(datetime.UTC).date() + datetime.timedelta(days=30)
+    peers[PLAIN_PEER]["plaintext"]["until"] = until.isoformat()
+    clinic.update(changes or {})
+    path.write_text(yaml.safe_dump(whole, sort_keys=False), encoding="utf-8")
+
+
+class CommandError(AssertionError):
+    """The command line ended with another status than 0."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Stack:
+    """One stack, driven by the command line. `environment` keeps its state apart from the user's own."""
+
+    name: str
+    config: Path
+    environment: Mapping[str, str] = dataclasses.field(repr=False)
+
+    def securepacs(self, *arguments: str, seconds: float = 600) -> str:
+        """Run a command of `securepacs` for this stack and give what it printed. Raises CommandError."""
+        command = [str(Path(sys.executable).with_name("securepacs")), *arguments, "--stack", self.name]
+        return run(command, self.environment, seconds)
+
+    def up(self) -> float:
+        """Deploy; give the seconds that it took."""
+        began = time.monotonic()
+        self.securepacs("up", "--config", str(self.config), "--json")
+        return time.monotonic() - began
+
+    def state(self) -> dict[str, Any]:
+        """Give the stack's state with its secrets, as Pulumi exports it."""
+        told: dict[str, str] = json.loads(self.securepacs("env", "--json"))
+        tools = HERE.parent.parent / ".tools" / "bin"
+        environment = {**self.environment, **told, "PATH": f"{self.environment['PATH']}:{tools}"}
+        place = Path(told["SECUREPACS_CONFIG_FILE"]).parent
+        out = run(["pulumi", "stack", "export", "--show-secrets", "--stack", self.name], environment, 60, cwd=place)
+        exported: dict[str, Any] = json.loads(out)
+        return exported
+
+    def outputs(self, kind: str) -> list[dict[str, Any]]:
+        """Give the outputs of each resource whose type ends with `kind`."""
+        resources = self.state()["deployment"]["resources"]
+        return [resource["outputs"] for resource in resources if resource["type"].endswith(f":{kind}")]
+
+
+def run(command: list[str], environment: Mapping[str, str], seconds: float, cwd: Path | None = None) -> str:
+    """Run a command without input. Raises CommandError with the end of what it printed."""
+    done = subprocess.run(
+        command, env=dict(environment), timeout=seconds, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False, cwd=cwd
+    )
+    if done.returncode:
+        raise CommandError(f"{' '.join(command[:3])} ended with {done.returncode}:\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}")
+    return done.stdout
+
+
+def docker(*arguments: str, check: bool = True, seconds: float = 120) -> str:
+    """Run the Docker client and give what it printed."""
+    done = subprocess.run(["docker", *arguments], timeout=seconds, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
+    if check and done.returncode:
+        raise CommandError(f"docker {' '.join(arguments[:3])} ended with {done.returncode}: {done.stderr[-1000:]}")
+    return done.stdout
+
+
+def remove_left_overs(stack: str) -> None:
+    """Remove what a killed run of these tests left, by the provider's own label."""
+    label = f"label=securepacs.stack=securepacs/{stack}"
+    for kind, listing, removal in (
+        ("container", ["ps", "-aq"], ["rm", "-f", "-v"]),
+        ("network", ["network", "ls", "-q"], ["network", "rm"]),
+        ("volume", ["volume", "ls", "-q"], ["volume", "rm"]),
+    ):
+        found = docker(*listing, "--filter", label).split()
+        if found:
+            print(f"removing {len(found)} left-over {kind}(s) of stack {stack}")
+            docker(*removal, *found, check=False)
+
+
+@dataclasses.dataclass(frozen=True)
+class Deployed:
+    """The running clinic: what it declares, and the material to call it with."""
+
+    target: Target
+    bundles: Bundles
+    passwords: Mapping[str, str] = dataclasses.field(repr=False)
+
+    def offer(self, material: Material | None) -> Offer:
+        """Offer material to either listener."""
+        return Offer(self.target.ca, self.target.dicom.server_name, material)
+
+    def line(self, material: Material | None) -> Line:
+        """Give the line to the DICOM listener."""
+        return Line(self.target.dicom.host, self.target.dicom.port, self.offer(material))
+
+    def caller(self, name: str, *, calling: str | None = None, material: Material | None = None, timeout: float = 10) -> Caller:
+        """Call the archive as a peer with its own bundle; `calling` and `material` lie about who calls."""
+        peer = self.target.peers[name]
+        plain = Line(self.target.dicom.host, peer.plaintext.port) if peer.plaintext else None
+        line = plain or self.line(material or self.bundles.material(name))
+        return Caller(line, self.target.dicom.ae_title, calling or name, timeout)
+
+    @property
+    def web(self) -> Line:
+        """The line to the HTTPS listener, without a client certificate."""
+        if self.target.https is None:
+            raise ValueError("the target declares no HTTPS listener")
+        return http.line_of(self.target.https.base_url, self.offer(None))
+
+    def login(self, user: str) -> dict[str, str]:
+        """Give the header with which a person signs in."""
+        return http.basic(user, self.passwords[user])
+
+
+def fetch_bundles(stack: Stack, target: Target, folder: Path, keys: OwnKeys) -> Bundles:
+    """Have the command line write each peer's bundle; put in what only the peer itself has."""
+    fetched = [name for name, peer in target.peers.items() if peer.plaintext is None and name != PINNED_PEER]
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        list(pool.map(lambda name: stack.securepacs("bundle", name, "--out", str(folder)), fetched))
+    write_bundle(folder / PINNED_PEER, PINNED_PEER, cert=keys.pinned_pem, key=forge.pem_of(keys.pinned_key), ca=target.ca)
+    cert = (folder / CSR_PEER / "cert.pem").read_text(encoding="ascii")
+    write_bundle(folder / CSR_PEER, CSR_PEER, cert=cert, key=forge.pem_of(keys.csr_key), ca=target.ca)
+    return Bundles(folder)
+
+
+def authority_of(stack: Stack) -> forge.Authority:
+    """Give the clinic's authority with its key, to sign certificates that only it could: expired, not yet valid, for servers only."""
+    (outputs,) = stack.outputs("CertificateAuthority")
+
+    def plain(value: object) -> str:
+        # Pulumi's export shows a secret as an object that holds its JSON.
+        return str(json.loads(value["plaintext"])) if isinstance(value, dict) else str(value)
+
+    return forge.authority_of(plain(outputs["certPem"]), plain(outputs["keyPem"]))

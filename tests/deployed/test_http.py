@@ -1,0 +1,328 @@
+"""What people may do: every role by every route and method. What is not in the table is refused, however it is spelt."""
+
+from __future__ import annotations
+
+import base64
+import itertools
+import json
+from collections.abc import Callable, Mapping
+
+import pytest
+
+from deployed.deployment import Deployed
+from securepacs_harness.bracket import Bracket, Expected, accepts, at
+from securepacs_harness.canary import Instance
+from securepacs_harness.observation import Attempt, Layer
+from securepacs_harness.probes import dimse, http
+from securepacs_harness.probes.http import Request
+
+Claim = Callable[[Attempt], Bracket]
+
+ORTHANC_ID = "01234567-89abcdef-01234567-89abcdef-01234567"
+UID = "1.2.3"
+STUDY = f"/dicom-web/studies/{UID}"
+SERIES = f"{STUDY}/series/{UID}"
+INSTANCE = f"{SERIES}/instances/{UID}"
+
+METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "PROPFIND", "CONNECT")
+
+#: Routes of DICOMweb and of Orthanc's REST interface, with identifiers that nothing stored has.
+PATHS = (
+    "/",
+    "/dicom-web/studies",
+    "/dicom-web/series",
+    "/dicom-web/instances",
+    STUDY,
+    f"{STUDY}/series",
+    f"{STUDY}/metadata",
+    f"{STUDY}/rendered",
+    SERIES,
+    f"{SERIES}/instances",
+    f"{SERIES}/thumbnail",
+    INSTANCE,
+    f"{INSTANCE}/metadata",
+    f"{INSTANCE}/frames/1",
+    f"{INSTANCE}/bulk/00081155",
+    "/dicom-web/servers",
+    "/dicom-web/servers/x/stow",
+    "/dicom-web/app/client/index.html",
+    "/wado",
+    "/system",
+    "/statistics",
+    "/changes",
+    "/exports",
+    "/patients",
+    "/studies",
+    "/series",
+    "/instances",
+    f"/patients/{ORTHANC_ID}",
+    f"/studies/{ORTHANC_ID}",
+    f"/studies/{ORTHANC_ID}/archive",
+    f"/studies/{ORTHANC_ID}/anonymize",
+    f"/studies/{ORTHANC_ID}/modify",
+    f"/studies/{ORTHANC_ID}/attachments/dicom/data",
+    f"/instances/{ORTHANC_ID}",
+    f"/instances/{ORTHANC_ID}/file",
+    f"/instances/{ORTHANC_ID}/export",
+    f"/instances/{ORTHANC_ID}/metadata/RemoteAET",
+    "/modalities",
+    "/modalities/WS01",
+    "/modalities/WS01/store",
+    "/modalities/WS01/move",
+    "/modalities/evil",
+    "/peers",
+    "/peers/evil",
+    "/peers/evil/store",
+    "/queries",
+    "/jobs",
+    "/plugins",
+    "/plugins/explorer.js",
+    "/storage-commitment",
+    "/tools",
+    "/tools/find",
+    "/tools/lookup",
+    "/tools/reset",
+    "/tools/shutdown",
+    "/tools/log-level",
+    "/tools/bulk-delete",
+    "/tools/execute-script",
+    "/tools/create-dicom",
+    "/tools/invalidate-tags",
+    "/tools/metrics-prometheus",
+    "/app/explorer.html",
+    "/ui/app/",
+    "/webdav/",
+    "/healthz",
+    "/stats",
+    "/haproxy",
+)
+
+NOT_ALLOWED = at(Layer.HTTP, {"403", "405", "400", "501"})
+NOT_SIGNED_IN = at(Layer.HTTP, {"401", "405", "400", "501"})
+MALFORMED = at(Layer.HTTP, {"400", "403", "405", "421", "414", "closed"})
+
+
+def _ask(pacs: Deployed, method: str, target: str, headers: Mapping[str, str] | None = None, body: bytes = b"") -> Attempt:
+    return http.ask(f"{method} {target}", pacs.web, Request(method, target, headers or {}, body))
+
+
+def _control(pacs: Deployed, user: str = "vera") -> Attempt:
+    return http.ask(f"control by {user}", pacs.web, Request("GET", "/dicom-web/studies", pacs.login(user)))
+
+
+@pytest.mark.parametrize("user", ["vera", "carl", "anna"])
+def test_a_role_may_do_what_is_declared_and_nothing_else(pacs: Deployed, claim: Claim, user: str) -> None:
+    """Each route by each method: declared ones get past the gate, all others are refused, between two signed-in controls."""
+    https = pacs.target.https
+    assert https is not None
+    role = https.users[user].role
+    declared, refused = [], []
+    for method, path in itertools.product(METHODS, PATHS):
+        attempt = _ask(pacs, method, path, pacs.login(user))
+        if https.allows(role, method, path):
+            declared.append(attempt)
+        else:
+            refused.append((attempt, NOT_ALLOWED))
+    assert declared
+    claim(_control(pacs, user)).refuses_all(refused, workers=4)
+    for attempt in declared:
+        # An empty POST, or an identifier of nothing, is the archive's to answer (415, 404): it does, so the gate let it through.
+        accepts(attempt)
+
+
+def test_nobody_may_do_anything_without_signing_in(pacs: Deployed, claim: Claim) -> None:
+    """Each route by each method is refused to the anonymous."""
+    cases = [(_ask(pacs, method, path), NOT_SIGNED_IN) for method, path in itertools.product(METHODS, PATHS)]
+    claim(_control(pacs)).refuses_all(cases, workers=4)
+
+
+def _basic(text: bytes) -> dict[str, str]:
+    return {"Authorization": f"Basic {base64.b64encode(text).decode()}"}
+
+
+def test_only_the_right_password_signs_in(pacs: Deployed, claim: Claim) -> None:
+    """A wrong password, another's, the archive's own user, and other schemes are refused."""
+    vera = pacs.passwords["vera"]
+    headers = {
+        "a wrong password": http.basic("vera", vera[:-1]),
+        "another's password": http.basic("anna", vera),
+        "the archive's own user": http.basic("gateway", "gateway"),
+        "a default user": http.basic("orthanc", "orthanc"),
+        "an empty password": http.basic("vera", ""),
+        "a token": {"Authorization": f"Bearer {vera}"},
+        "a broken header": {"Authorization": "Basic !!!!"},
+        "a header without a value": {"Authorization": "Basic"},
+        "a user of the proxy": {"Proxy-Authorization": http.basic("vera", vera)["Authorization"]},
+        "a NUL behind the name": _basic(f"vera\0x:{vera}".encode()),
+    }
+    cases = [
+        (http.ask(what, pacs.web, Request("GET", "/dicom-web/studies", given)), at(Layer.HTTP, {"401", "400"}))
+        for what, given in headers.items()
+    ]
+    claim(_control(pacs)).refuses_all(cases)
+
+
+def _existing(pacs: Deployed, image: Instance) -> str:
+    """Give the path of a stored study that could be deleted."""
+    (body,) = accepts(_ask(pacs, "GET", "/studies?expand", pacs.login("anna"))).payload
+    found = [study["ID"] for study in json.loads(body) if study["MainDicomTags"]["StudyInstanceUID"] == image.study]
+    assert len(found) == 1
+    return f"/studies/{found[0]}"
+
+
+OVERRIDES: tuple[tuple[str, dict[str, str]], ...] = (
+    ("?_method=DELETE", {}),
+    ("?_METHOD=DELETE", {}),
+    ("?x=1&_method=DELETE", {}),
+    ("?%5fmethod=DELETE", {}),
+    ("?%5Fmethod=DELETE", {}),
+    ("?_%6dethod=DELETE", {}),
+    ("?%255fmethod=DELETE", {}),
+    ("?%25255fmethod=DELETE", {}),
+    ("?_method%3dDELETE", {}),
+    ("?a=b;_method=DELETE", {}),
+    ("", {"X-HTTP-Method-Override": "DELETE"}),
+    ("", {"x-http-method-override": "delete"}),
+    ("", {"X-Method-Override": "DELETE"}),
+    ("", {"X-HTTP-Method": "DELETE"}),
+)
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_no_method_stands_for_another(pacs: Deployed, claim: Claim, stored: Instance, method: str) -> None:
+    """No override in the query or a header turns a GET or POST into a DELETE, not even for an administrator; the study stays."""
+    path = _existing(pacs, stored)
+    cases = [(_ask(pacs, method, f"{path}{query}", {**pacs.login("anna"), **headers}), MALFORMED) for query, headers in OVERRIDES]
+    claim(_control(pacs, "anna")).refuses_all(cases)
+    accepts(_ask(pacs, "GET", path, pacs.login("anna")), code="200")
+
+
+#: Spellings of a route that viewers may not use.
+TRICKS = (
+    "//system",
+    "/./system",
+    "/x/../system",
+    "/dicom-web/../system",
+    "/dicom-web/studies/../../system",
+    "/dicom-web/studies/..%2f..%2fsystem",
+    "/dicom-web/studies/%2e%2e/%2e%2e/system",
+    "/dicom-web/studies/%252e%252e/system",
+    "/dicom-web/studies;/../system",
+    "/dicom-web/studies;x=/system",
+    "/dicom-web/studies%00/system",
+    "/dicom-web/studies\\..\\system",
+    "/dicom-web/studies/..",
+    "/dicom-web/studies/.",
+    "/system/",
+    "/system?",
+    "/system#",
+    "/System",
+    "/%73ystem",
+    "/system%20",
+    "/system%0a",
+    "/system%0d%0aX:y",
+    "/system/.",
+    "system",
+    "*",
+    "http://localhost/system",
+    "https://localhost:8042/system",
+    "/dicom-web/studies/1.2.3/../../../tools/shutdown",
+    "/dicom-web//studies",
+    "/dicom-web/studies/",
+    "/dicom-web/studies/1..2",
+    "/dicom-web/studies/1.2.",
+    "/DICOM-WEB/studies",
+)
+
+
+def test_no_spelling_opens_another_route(pacs: Deployed, claim: Claim) -> None:
+    """Dots, slashes, encodings, parameters, absolute forms and case lead a viewer nowhere that is not in the table."""
+    cases = [(_ask(pacs, "GET", trick, pacs.login("vera")), MALFORMED) for trick in TRICKS]
+    claim(_control(pacs)).refuses_all(cases)
+
+
+def test_no_header_makes_another_person(pacs: Deployed, claim: Claim) -> None:
+    """Headers that a proxy would set change neither route nor person, and a foreign host name is refused."""
+    forged: tuple[dict[str, str], ...] = (
+        {"X-Forwarded-User": "anna"},
+        {"X-Forwarded-For": "127.0.0.1"},
+        {"X-Forwarded-Host": "localhost"},
+        {"X-Forwarded-Prefix": "/system"},
+        {"X-Original-URL": "/dicom-web/studies"},
+        {"X-Rewrite-URL": "/dicom-web/studies"},
+        {"X-Remote-User": "anna"},
+        {"Remote-User": "anna"},
+        {"Forwarded": "for=127.0.0.1;by=anna"},
+        {"Cookie": "role=admin; user=anna"},
+        {"Upgrade": "websocket", "Connection": "Upgrade"},
+        {"Upgrade": "h2c", "Connection": "Upgrade, HTTP2-Settings", "HTTP2-Settings": "AAMAAABkAARAAAAAAAIAAAAA"},
+    )
+    cases = [(_ask(pacs, "GET", "/system", {**pacs.login("vera"), **headers}), NOT_ALLOWED) for headers in forged]
+    cases += [(_ask(pacs, "GET", "/dicom-web/studies", headers), NOT_SIGNED_IN) for headers in forged]
+    foreign = [{"Host": "evil.example"}, {"Host": "localhost.evil.example"}, {"Host": "archive:8042"}, {"Host": ""}]
+    cases += [(_ask(pacs, "GET", "/dicom-web/studies", {**pacs.login("vera"), **headers}), MALFORMED) for headers in foreign]
+    claim(_control(pacs)).refuses_all(cases)
+
+
+SMUGGLED = b"GET /tools/shutdown HTTP/1.1\r\nHost: localhost\r\n\r\n"
+
+#: Bodies whose length is said twice, or wrongly (RFC 9112 section 6.1).
+FRAMINGS: tuple[dict[str, str], ...] = (
+    {"Content-Length": "-1"},
+    {"Content-Length": "5, 6"},
+    {"Content-Length": "0x5"},
+    {"Transfer-Encoding": "chunked, identity"},
+    {"Transfer-Encoding": "xchunked"},
+    {"Content-Encoding": "gzip"},
+)
+
+
+def test_no_request_hides_in_another(pacs: Deployed, claim: Claim) -> None:
+    """A body with a false length or a false coding is refused; what hides in it reaches nobody."""
+    cases: list[tuple[Attempt, Expected]] = [
+        (_ask(pacs, "POST", "/dicom-web/studies", {**pacs.login("carl"), **framing}, b"0\r\n\r\n" + SMUGGLED), at(Layer.HTTP))
+        for framing in FRAMINGS
+    ]
+    claim(_control(pacs, "carl")).refuses_all(cases)
+
+
+def test_a_body_with_two_lengths_ends_once(pacs: Deployed) -> None:
+    """With both a length and chunks the chunks count (RFC 9112 section 6.3): the request behind the last chunk gets no answer."""
+    framing = {"Content-Length": "5", "Transfer-Encoding": "chunked", "Content-Type": "application/dicom"}
+    request = Request("POST", "/dicom-web/studies", {**pacs.login("carl"), **framing}, b"0\r\n\r\n" + SMUGGLED)
+    assert len(http.answers_to(pacs.web, request)) == 1
+
+
+def test_a_body_over_the_limit_is_refused(pacs: Deployed, claim: Claim) -> None:
+    """A request that says it is larger than the clinic allows is refused before it is sent."""
+    size = {"Content-Length": str(65 * 1000 * 1000), "Content-Type": "application/dicom"}
+    attempt = _ask(pacs, "POST", "/dicom-web/studies", {**pacs.login("carl"), **size}, b"x")
+    claim(_control(pacs, "carl")).refuses(attempt, layer=Layer.HTTP, code="413").require()
+
+
+def test_answers_tell_little(pacs: Deployed) -> None:
+    """An answer bears no server's name or version, asks for HTTPS from now on, and is kept by no cache."""
+    for request in (Request("GET", "/dicom-web/studies", pacs.login("vera")), Request("GET", "/system"), Request("GET", "//")):
+        headers = http.headers_of(pacs.web, request)
+        assert "server" not in headers
+        assert headers["strict-transport-security"].startswith("max-age=")
+        assert not any("orthanc" in value.lower() or "haproxy" in value.lower() for value in headers.values())
+    assert http.headers_of(pacs.web, Request("GET", "/dicom-web/studies", pacs.login("vera")))["cache-control"] == "no-store"
+
+
+def test_a_refusal_tells_nobody_what_is_stored(pacs: Deployed, claim: Claim, stored: Instance) -> None:
+    """For the anonymous a stored study and one that is not there look the same."""
+    there, not_there = (f"/dicom-web/studies/{uid}/metadata" for uid in (stored.study, "2.25.404"))
+    made = claim(_control(pacs)).refuses_all((_ask(pacs, "GET", path), NOT_SIGNED_IN) for path in (there, not_there))
+    assert made[0].seen.code == made[1].seen.code == "401"
+    assert made[0].seen.payload == made[1].seen.payload
+
+
+def test_an_administrator_deletes_one_study(pacs: Deployed, image: Instance, claim: Claim) -> None:
+    """Only the administrator's DELETE removes a study; a clinician's is refused and the study stays."""
+    accepts(dimse.store(pacs.caller("CT01"), image), code="0x0000")
+    path = _existing(pacs, image)
+    cases = [(_ask(pacs, "DELETE", path, pacs.login(user)), NOT_ALLOWED) for user in ("vera", "carl")]
+    claim(_ask(pacs, "GET", path, pacs.login("anna"))).refuses_all(cases)
+    accepts(_ask(pacs, "DELETE", path, pacs.login("anna")), code="200")
+    accepts(_ask(pacs, "GET", path, pacs.login("anna")), code="404")

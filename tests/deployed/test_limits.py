@@ -1,0 +1,82 @@
+"""No peer and no address can take so much that others get nothing."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+
+import pytest
+
+from deployed.deployment import Deployed
+from deployed.elsewhere import Elsewhere, relays
+from securepacs_harness.bracket import Bracket, accepts, at
+from securepacs_harness.observation import Attempt, Layer, Observation
+from securepacs_harness.probes import dimse, http
+from securepacs_harness.probes.dimse import Caller
+
+Claim = Callable[[Attempt], Bracket]
+
+#: What clinic.yaml says of associations_per_peer and wrong_passwords.
+PER_PEER, WRONG_PASSWORDS = 6, 12
+
+LIMIT = at(Layer.ASSOCIATION, "2/3/2")
+
+
+@contextmanager
+def held(caller: Caller, count: int) -> Iterator[None]:
+    """Hold so many associations open."""
+    release = threading.Event()
+    with ThreadPoolExecutor(max_workers=count) as pool:
+        running: list[Future[Observation]] = [pool.submit(accepts, dimse.idle(caller, 60, release)) for _ in range(count)]
+        time.sleep(1.5)
+        try:
+            yield
+        finally:
+            release.set()
+            for future in running:
+                future.result()
+
+
+def test_a_peer_holds_so_many_associations_and_no_more(pacs: Deployed, claim: Claim) -> None:
+    """With its limit held open a peer's next association is rejected for now; others are served, and later it is again."""
+    with held(pacs.caller("CT01"), PER_PEER):
+        for refusal in claim(dimse.echo(pacs.caller("WS01"))).refuses_all([(dimse.echo(pacs.caller("CT01")), LIMIT)] * 3):
+            assert refusal.seen.seconds < 2
+    accepts(dimse.echo(pacs.caller("CT01")), code="0x0000")
+
+
+def test_below_its_limit_a_peer_is_served(pacs: Deployed) -> None:
+    """One association less than the limit leaves room for one."""
+    with held(pacs.caller("CT01"), PER_PEER - 1):
+        accepts(dimse.echo(pacs.caller("CT01")), code="0x0000")
+
+
+def test_idle_associations_of_many_peers_delay_nobody(pacs: Deployed) -> None:
+    """While several peers hold associations idle, another's echo is answered at once."""
+    names = ("CT01", "SC01", "OW01")
+    with held(pacs.caller(names[0]), 4), held(pacs.caller(names[1]), 4), held(pacs.caller(names[2]), 4):
+        assert max(accepts(dimse.echo(pacs.caller("WS01"))).seconds for _ in range(3)) < 2
+
+
+@pytest.fixture(scope="module")
+def elsewhere(pacs: Deployed, dcmtk_image: str) -> Iterator[Elsewhere]:
+    """Another address on the edge network, so that its lock-out locks out nobody else."""
+    with relays(pacs, dcmtk_image, "deptest-test-relay-web", (8443,)) as there:
+        yield there
+
+
+def test_guessing_passwords_locks_out_the_guesser(pacs: Deployed, claim: Claim, elsewhere: Elsewhere) -> None:
+    """After so many wrong passwords an address is told to wait, even with the right one; other addresses are not."""
+    line = elsewhere.line(pacs.web, 8443)
+    right = http.ask("the right password", line, http.Request("GET", "/dicom-web/studies", pacs.login("vera")))
+    accepts(right, code="200")
+    here = http.ask("control from this host", pacs.web, http.Request("GET", "/dicom-web/studies", pacs.login("vera")))
+    guesses = [
+        http.ask(f"guess {number}", line, http.Request("GET", "/dicom-web/studies", http.basic("vera", f"guess-{number}")))
+        for number in range(WRONG_PASSWORDS)
+    ]
+    claim(here).refuses_all((guess, at(Layer.HTTP, "401")) for guess in guesses)
+    claim(here).refuses(right, layer=Layer.HTTP, code="429").require()

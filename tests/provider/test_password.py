@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from passlib.handlers.sha2_crypt import sha512_crypt
+
+from provider.stub import Provider, Secret
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+PASSWORD = "securepacs:index:Password"  # noqa: S105 - a Pulumi type token, not a credential
+
+
+def test_a_password_and_its_hash_are_secret_and_belong_together(provider: Provider) -> None:
+    """The hash is crypt(3)'s sha512 with 5000 rounds, and verifies the password only."""
+    made = provider.create(PASSWORD, {"length": 32})
+    assert isinstance(made.state["value"], Secret)
+    assert isinstance(made.state["sha512crypt"], Secret)
+    assert len(made.output("value")) == 32
+    assert made.output("sha512crypt").startswith("$6$")
+    verify: Callable[[str, str], bool] = sha512_crypt.verify
+    assert verify(made.output("value"), made.output("sha512crypt"))
+    assert not verify(made.output("value") + "x", made.output("sha512crypt"))
+
+
+def test_two_passwords_differ(provider: Provider) -> None:
+    """Each password is drawn anew."""
+    assert len({provider.create(PASSWORD, {}).output("value") for _ in range(5)}) == 5
+
+
+def test_a_keeper_makes_a_new_password(provider: Provider) -> None:
+    """The same inputs change nothing; a changed keeper replaces."""
+    made = provider.create(PASSWORD, {"keepers": {"rotation": "1"}})
+    assert not provider.diff(made).changes
+    diff = provider.diff(made, {"keepers": {"rotation": "2"}})
+    assert (diff.replaces, diff.details) == (["keepers"], {"keepers.rotation": "UPDATE_REPLACE"})
+
+
+@pytest.mark.parametrize("length", [15, 129, "long", 20.5])
+def test_a_bad_length_is_refused(provider: Provider, length: object) -> None:
+    """Fewer than 16 characters, more than 128, or no whole number is a failure of length."""
+    assert list(provider.check(PASSWORD, {"length": length})[1]) == ["length"]
+
+
+def test_an_unknown_type_is_refused_in_one_line(provider: Provider) -> None:
+    """A resource that the provider does not have is named, with those that it has."""
+    with pytest.raises(Exception, match=r"^resource type: got securepacs:index:Secret, expected one of securepacs:docker:Container"):
+        provider.check("securepacs:index:Secret", {})

@@ -1,0 +1,162 @@
+"""The only way to claim a refusal: the authorised control succeeds, the attempt is refused, the control succeeds again."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Collection, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from enum import StrEnum
+from typing import Final
+
+from securepacs_harness.observation import Attempt, Layer, Observation, Outcome
+
+
+class Verdict(StrEnum):
+    """What a bracketed attempt showed."""
+
+    REFUSED = "refused"
+    ACCEPTED = "accepted"
+    INCONCLUSIVE = "inconclusive"
+    """Nothing was shown; it counts as a failure."""
+
+
+class NotRefusedError(AssertionError):
+    """A refusal was required and was not shown."""
+
+
+class NotAcceptedError(AssertionError):
+    """A success was required and did not come."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Expected:
+    """How the refusal is declared to look: at one of `layers`, with one of `codes` (empty: any)."""
+
+    layers: frozenset[Layer]
+    codes: frozenset[str] = frozenset()
+
+    def met_by(self, seen: Observation) -> bool:
+        """Tell whether the answer came from the layer and with the code that is declared."""
+        return seen.layer in self.layers and (not self.codes or seen.code in self.codes)
+
+    def __str__(self) -> str:
+        codes = f" with {' or '.join(sorted(self.codes))}" if self.codes else ""
+        return f"{' or '.join(sorted(self.layers))}{codes}"
+
+
+def at(layer: Layer | Collection[Layer], code: str | Collection[str] | None = None) -> Expected:
+    """Say how a refusal is to look: layer or layers, and code or codes (None: any)."""
+    layers = frozenset({layer}) if isinstance(layer, Layer) else frozenset(layer)
+    codes = frozenset({code}) if isinstance(code, str) else frozenset(code or ())
+    return Expected(layers, codes)
+
+
+_MAKER: Final = object()
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Refusal:
+    """The result of one bracketed attempt. Only a bracket makes it."""
+
+    what: str
+    expected: Expected
+    before: Observation
+    seen: Observation
+    after: Observation
+    maker: dataclasses.InitVar[object] = None
+
+    def __post_init__(self, maker: object) -> None:
+        if maker is not _MAKER:
+            raise TypeError("only bracket(control).refuses(attempt, layer=...) makes a Refusal: without its controls it proves nothing")
+
+    @property
+    def verdict(self) -> Verdict:
+        """REFUSED, ACCEPTED or INCONCLUSIVE."""
+        return judge(self.before, self.seen, self.after)
+
+    @property
+    def as_declared(self) -> bool:
+        """Whether it was refused, and by the layer and with the code that is declared."""
+        return self.verdict is Verdict.REFUSED and self.expected.met_by(self.seen)
+
+    def __str__(self) -> str:
+        return (
+            f"{self.what}: {self.verdict}; expected a refusal at {self.expected}, got {self.seen}"
+            f" [control before: {self.before}; after: {self.after}]"
+        )
+
+    def require(self) -> Refusal:
+        """Give itself when it is a refusal as declared, else raise NotRefusedError."""
+        if not self.as_declared:
+            raise NotRefusedError(str(self))
+        return self
+
+
+def judge(before: Observation, seen: Observation, after: Observation) -> Verdict:
+    """Decide from three observations. An acceptance is one whatever the controls say; a time-out is never a refusal."""
+    if seen.outcome is Outcome.ACCEPTED:
+        return Verdict.ACCEPTED
+    if before.outcome is not Outcome.ACCEPTED or after.outcome is not Outcome.ACCEPTED:
+        return Verdict.INCONCLUSIVE
+    return Verdict.REFUSED if seen.outcome is Outcome.REFUSED else Verdict.INCONCLUSIVE
+
+
+class Ledger:
+    """Counts what was tried in a session."""
+
+    def __init__(self) -> None:
+        self.refusals: list[Refusal] = []
+
+    def summary(self) -> str:
+        """Tell it in one line."""
+        shown = sum(refusal.as_declared for refusal in self.refusals)
+        return f"{len(self.refusals)} refusals tried, all bracketed; {shown} as declared, {len(self.refusals) - shown} not"
+
+
+class Bracket:
+    """Two runs of one control around whatever is tried."""
+
+    def __init__(self, control: Attempt, ledger: Ledger | None = None) -> None:
+        self._control = control
+        self._ledger = ledger
+
+    def refuses(self, attempt: Attempt, *, layer: Layer | Collection[Layer], code: str | Collection[str] | None = None) -> Refusal:
+        """Try one attempt between two controls."""
+        return self.tries([(attempt, at(layer, code))])[0]
+
+    def tries(self, cases: Iterable[tuple[Attempt, Expected]], *, workers: int = 1) -> list[Refusal]:
+        """Try several, in order or `workers` at a time, between the same two controls; each gets a result of its own."""
+        wanted = list(cases)
+        before = self._control._run()
+        with ThreadPoolExecutor(max_workers=workers) as pool:
+            seen = list(pool.map(lambda case: case[0]._run(), wanted))
+        after = self._control._run()
+        made = [
+            Refusal(attempt.what, expected, before, answer, after, maker=_MAKER)
+            for (attempt, expected), answer in zip(wanted, seen, strict=True)
+        ]
+        if self._ledger is not None:
+            self._ledger.refusals.extend(made)
+        return made
+
+    def refuses_all(self, cases: Iterable[tuple[Attempt, Expected]], *, workers: int = 1) -> list[Refusal]:
+        """Try several as `tries` does and raise NotRefusedError that names every one that was not refused as declared."""
+        made = self.tries(cases, workers=workers)
+        wrong = [str(refusal) for refusal in made if not refusal.as_declared]
+        if wrong or not made:
+            raise NotRefusedError("\n".join(wrong) or "nothing was tried")
+        return made
+
+
+def bracket(control: Attempt, ledger: Ledger | None = None) -> Bracket:
+    """Begin a claim of refusal with the control that must succeed before and after."""
+    return Bracket(control, ledger)
+
+
+def accepts(attempt: Attempt, *, code: str | None = None) -> Observation:
+    """Try what is declared to work; raise NotAcceptedError unless it is accepted (with `code`, where one is given)."""
+    seen = attempt._run()
+    if seen.outcome is not Outcome.ACCEPTED or code not in {None, seen.code}:
+        wanted = f" with {code}" if code else ""
+        raise NotAcceptedError(f"{attempt.what}: expected acceptance{wanted}, got {seen}")
+    return seen

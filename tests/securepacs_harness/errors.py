@@ -1,0 +1,19 @@
+"""The harness's errors: each tells in one line where, what was got, what was expected."""
+
+from __future__ import annotations
+
+
+class HarnessError(Exception):
+    """Root of what the harness raises for a mistake in what it was given."""
+
+
+class TargetError(HarnessError):
+    """The target file cannot be read or says something that cannot be."""
+
+
+class BundleError(HarnessError):
+    """A bundle (certificate, key, authority) is missing or not usable."""
+
+
+class CannotOfferError(HarnessError):
+    """This machine's TLS library cannot offer what a probe wants to offer: nothing was learnt about the target."""

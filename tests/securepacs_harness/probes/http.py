@@ -1,0 +1,113 @@
+"""HTTP requests whose bytes are exactly those given: no path is normalised, no header added (RFC 9112)."""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import http.client
+import re
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
+from securepacs_harness.observation import Attempt, EndedError, Layer, Observation, Outcome
+from securepacs_harness.probes import tls
+from securepacs_harness.probes.line import Line, opened
+
+#: Statuses with which a server refuses a request (RFC 9110 section 15.5, RFC 6585, 15.6.2 for methods it does not know).
+REFUSALS = frozenset({400, 401, 403, 405, 408, 411, 413, 414, 417, 421, 426, 429, 431, 501, 505})
+
+
+def line_of(base_url: str, offer: tls.Offer, **changes: object) -> Line:
+    """Give the line to an https:// base URL."""
+    parts = urlsplit(base_url)
+    return dataclasses.replace(Line(parts.hostname or "", parts.port or 443, offer), **changes)  # type: ignore[arg-type] # names are Line's own
+
+
+def basic(user: str, password: str) -> dict[str, str]:
+    """Give the header of HTTP Basic authentication (RFC 7617)."""
+    return {"Authorization": f"Basic {base64.b64encode(f'{user}:{password}'.encode()).decode()}"}
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Request:
+    """One HTTP/1.1 request. `target` stands in the request line as it is; `headers` are added to Host and Connection."""
+
+    method: str
+    target: str
+    headers: Mapping[str, str] = dataclasses.field(default_factory=dict, repr=False)
+    body: bytes = b""
+
+    def encode(self, host: str) -> bytes:
+        """Write it. A Host header of the caller's own takes the place of `host`."""
+        own = {name.lower() for name in self.headers}
+        lines = [f"{self.method} {self.target} HTTP/1.1"]
+        lines += [f"Host: {host}"] * ("host" not in own)
+        lines += ["Connection: close"] * ("connection" not in own)
+        lines += [f"Content-Length: {len(self.body)}"] * (bool(self.body) and not own & {"content-length", "transfer-encoding"})
+        lines += [f"{name}: {value}" for name, value in self.headers.items()]
+        return "\r\n".join([*lines, "", ""]).encode("latin-1") + self.body
+
+
+def judge_status(status: int, reason: str = "", body: bytes = b"") -> Observation:
+    """Say what a status means.
+
+    404, 409 and 415 count as acceptance: whoever gives them has looked, so the request got past the gate. A 5xx proves nothing.
+    """
+    if status in REFUSALS:
+        outcome = Outcome.REFUSED
+    elif status >= 500:
+        outcome = Outcome.INCONCLUSIVE
+    else:
+        outcome = Outcome.ACCEPTED
+    return Observation(Layer.HTTP, outcome, str(status), reason, payload=(body,))
+
+
+def ask(what: str, line: Line, request: Request) -> Attempt:
+    """Send one request and read the whole answer; the body is the observation's payload."""
+
+    def observe() -> Observation:
+        try:
+            with opened(line, Layer.HTTP) as connection:
+                host = line.offer.server_name if line.offer else line.host
+                connection.send(request.encode(f"{host}:{line.port}"))
+                response = http.client.HTTPResponse(connection.sock, method=request.method)
+                try:
+                    response.begin()
+                    body = response.read()
+                except (http.client.HTTPException, OSError) as error:
+                    if isinstance(error, http.client.RemoteDisconnected):
+                        return Observation(Layer.HTTP, Outcome.REFUSED, "closed")
+                    if isinstance(error, OSError):
+                        return tls.failed(error, Layer.HTTP)
+                    return Observation(Layer.HTTP, Outcome.INCONCLUSIVE, "not-http", type(error).__name__)
+                return judge_status(response.status, response.reason, body)
+        except EndedError as ended:
+            return ended.seen
+
+    return Attempt(what, observe)
+
+
+def answers_to(line: Line, request: Request) -> list[int]:
+    """Send one request and give the status of every answer that comes until the server closes. Raises EndedError."""
+    with opened(line, Layer.HTTP) as connection:
+        host = line.offer.server_name if line.offer else line.host
+        connection.send(request.encode(f"{host}:{line.port}"))
+        data = b""
+        while True:
+            try:
+                data += connection.receive(1)
+            except EndedError as ended:
+                if ended.seen.code not in {"closed", "reset"}:
+                    raise
+                break
+    return [int(status) for status in re.findall(rb"HTTP/1\.[01] (\d{3}) ", data)]
+
+
+def headers_of(line: Line, request: Request) -> dict[str, str]:
+    """Send one request and give the response's headers, names in lower case. Raises EndedError."""
+    with opened(line, Layer.HTTP) as connection:
+        host = line.offer.server_name if line.offer else line.host
+        connection.send(request.encode(f"{host}:{line.port}"))
+        response = http.client.HTTPResponse(connection.sock, method=request.method)
+        response.begin()
+        return {name.lower(): value for name, value in response.getheaders()}

@@ -1,0 +1,197 @@
+"""What can be seen from inside a container, through testinfra: who runs, what listens, what is writable, which way leads out."""
+
+from __future__ import annotations
+
+import dataclasses
+import ipaddress
+import re
+from typing import Any
+
+import testinfra
+
+_LISTEN = "0A"
+_TABLES = ("/proc/net/tcp", "/proc/net/tcp6")
+
+
+#: A connection attempt with an end, without `timeout`: that fails where the kernel gives it no timer, and would look like a refusal.
+_CONNECT = """(exec 3<>/dev/tcp/{host}/{port}) 2>/dev/null &
+for _ in $(seq {tenths}); do kill -0 $! 2>/dev/null || break; sleep 0.1; done
+kill $! 2>/dev/null && exit 1
+wait $!"""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, order=True)
+class Listener:
+    """A listening TCP socket: address literal and port."""
+
+    address: str
+    port: int
+
+    @property
+    def loopback(self) -> bool:
+        """Whether only the container itself can reach it."""
+        return ipaddress.ip_address(self.address).is_loopback
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Process:
+    """What /proc/PID/status says of a process (proc(5)); capabilities as bit masks."""
+
+    uid: int
+    gid: int
+    effective: int
+    permitted: int
+    inheritable: int
+    bounding: int
+    ambient: int
+    no_new_privileges: bool
+    seccomp: int
+    """0 off, 1 strict, 2 filter."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Mount:
+    """One line of /proc/self/mounts."""
+
+    target: str
+    kind: str
+    options: frozenset[str]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Entry:
+    """A file or folder: mode bits, owner."""
+
+    path: str
+    mode: int
+    uid: int
+    gid: int
+    kind: str
+
+
+def _address(text: str) -> str:
+    """Read an address of /proc/net/tcp{,6}: 32-bit words, each in the machine's (little-endian) order."""
+    raw = bytes.fromhex(text)
+    words = b"".join(raw[at : at + 4][::-1] for at in range(0, len(raw), 4))
+    return str(ipaddress.ip_address(words))
+
+
+def parse_listeners(table: str) -> list[Listener]:
+    """Give the listening sockets in the text of /proc/net/tcp or /proc/net/tcp6."""
+    found = []
+    for row in table.splitlines():
+        fields = row.split()
+        if len(fields) > 3 and fields[0].endswith(":") and fields[3] == _LISTEN:
+            address, _, port = fields[1].partition(":")
+            found.append(Listener(_address(address), int(port, 16)))
+    return sorted(found)
+
+
+def parse_routes(table: str) -> list[ipaddress.IPv4Network]:
+    """Give the destinations in the text of /proc/net/route; 0.0.0.0/0 is a default route."""
+    networks = []
+    for row in table.splitlines()[1:]:
+        fields = row.split()
+        if len(fields) > 7:
+            networks.append(ipaddress.IPv4Network((_address(fields[1]), _address(fields[7]))))
+    return networks
+
+
+def parse_routes6(table: str) -> list[str]:
+    """Give the interfaces of default routes in the text of /proc/net/ipv6_route, without the unreachable ones on loopback."""
+    rows = (row.split() for row in table.splitlines())
+    return [fields[9] for fields in rows if len(fields) > 9 and fields[0] == "0" * 32 and fields[1] == "00" and fields[9] != "lo"]
+
+
+def parse_local_addresses(trie: str) -> list[str]:
+    """Give a host's own IPv4 addresses in the text of /proc/net/fib_trie: the leaves marked "/32 host LOCAL"."""
+    return sorted(set(re.findall(r"\|-- (\S+)\n\s+/32 host LOCAL", trie)), key=ipaddress.IPv4Address)
+
+
+def parse_status(text: str) -> Process:
+    """Read /proc/PID/status. Raises KeyError when a field is missing."""
+    fields = dict(re.findall(r"^(\w+):\s*(.*)$", text, flags=re.MULTILINE))
+    return Process(
+        uid=int(fields["Uid"].split()[1]),
+        gid=int(fields["Gid"].split()[1]),
+        effective=int(fields["CapEff"], 16),
+        permitted=int(fields["CapPrm"], 16),
+        inheritable=int(fields["CapInh"], 16),
+        bounding=int(fields["CapBnd"], 16),
+        ambient=int(fields["CapAmb"], 16),
+        no_new_privileges=fields["NoNewPrivs"] == "1",
+        seccomp=int(fields["Seccomp"]),
+    )
+
+
+def parse_mounts(text: str) -> list[Mount]:
+    """Read /proc/self/mounts."""
+    rows = (row.split() for row in text.splitlines())
+    return [Mount(fields[1], fields[2], frozenset(fields[3].split(","))) for fields in rows if len(fields) > 3]
+
+
+def parse_entries(text: str) -> list[Entry]:
+    """Read lines of `stat -c '%a %u %g %F|%n'`."""
+    found = []
+    for row in text.splitlines():
+        head, _, path = row.partition("|")
+        mode, uid, gid, kind = head.split(" ", 3)
+        found.append(Entry(path, int(mode, 8), int(uid), int(gid), kind))
+    return found
+
+
+class Inside:
+    """One container (or host) seen through a testinfra specification such as docker://NAME."""
+
+    def __init__(self, specification: str) -> None:
+        self._host: Any = testinfra.get_host(specification)
+
+    def run(self, command: str, *arguments: str) -> tuple[int, str]:
+        """Run a command; give its exit status and what it printed."""
+        done = self._host.run(command, *arguments)
+        return int(done.rc), str(done.stdout)
+
+    def read(self, path: str) -> str:
+        """Give a file's text; '' where it cannot be read."""
+        done = self._host.run("cat %s", path)
+        return str(done.stdout) if done.rc == 0 else ""
+
+    def listeners(self) -> list[Listener]:
+        """Give what listens inside, IPv4 and IPv6."""
+        return sorted(listener for table in _TABLES for listener in parse_listeners(self.read(table)))
+
+    def process(self, pid: int | str = 1) -> Process:
+        """Give the state of a process, by default the service itself."""
+        return parse_status(self.read(f"/proc/{pid}/status"))
+
+    def processes(self) -> list[int]:
+        """Give the numbers of the processes."""
+        _, out = self.run("ls /proc")
+        return [int(name) for name in out.split() if name.isdigit()]
+
+    def routes(self) -> list[ipaddress.IPv4Network]:
+        """Give the destinations of the IPv4 routes."""
+        return parse_routes(self.read("/proc/net/route"))
+
+    def default_routes6(self) -> list[str]:
+        """Give the interfaces of IPv6 default routes."""
+        return parse_routes6(self.read("/proc/net/ipv6_route"))
+
+    def mounts(self) -> list[Mount]:
+        """Give what is mounted."""
+        return parse_mounts(self.read("/proc/self/mounts"))
+
+    def entries(self, folder: str) -> list[Entry]:
+        """Give a folder and all below it."""
+        _, out = self.run("find %s -xdev -exec stat -c '%%a %%u %%g %%F|%%n' {} +", folder)
+        return parse_entries(out)
+
+    def can_write(self, folder: str) -> bool:
+        """Try to make a file in a folder, and take it away again."""
+        status, _ = self.run("touch %s/.probe && rm %s/.probe", folder, folder)
+        return status == 0
+
+    def can_reach(self, host: str, port: int, seconds: int = 3) -> bool:
+        """Try to open a TCP connection from inside (needs bash); False also when nothing came of it in the time given."""
+        status, _ = self.run("bash -c %s", _CONNECT.format(host=host, port=port, tenths=10 * seconds))
+        return status == 0

@@ -1,0 +1,198 @@
+"""The target file: what a PACS is declared to accept. It holds no private key and no password."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import re
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import ErrorDetails
+
+from securepacs_harness.errors import TargetError
+
+Verb = Literal["echo", "store", "find", "get", "move", "worklist", "commit"]
+VERBS: tuple[Verb, ...] = ("echo", "store", "find", "get", "move", "worklist", "commit")
+
+Port = Annotated[int, Field(ge=1, le=65535)]
+AETitle = Annotated[str, Field(min_length=1, max_length=16, pattern=r"^[ -\[\]-~]+$")]
+
+
+def _host_and_port(value: str) -> str:
+    _, colon, port = value.rpartition(":")
+    if not colon or not port.isascii() or not port.isdigit() or not 0 < int(port) < 65536:
+        raise ValueError("an address is HOST:PORT with a port from 1 to 65535")
+    return value
+
+
+def _anchored(value: str) -> str:
+    try:
+        re.compile(value)
+    except re.error as error:
+        raise ValueError(f"a route is a regular expression; {error}") from None
+    if not (value.startswith("^") and value.endswith("$")):
+        raise ValueError("a route is anchored: it begins with ^ and ends with $")
+    return value
+
+
+Address = Annotated[str, AfterValidator(_host_and_port)]
+
+
+class Declared(BaseModel):
+    """Base of what a target file declares: nothing unknown, nothing changed afterwards."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+class Dicom(Declared):
+    """The DICOM listener."""
+
+    host: str
+    port: Port
+    ae_title: AETitle
+    """Called AE title."""
+    server_name: str = "localhost"
+    """The name that must stand in the server's certificate."""
+    tls: bool = True
+
+
+class Plaintext(Declared):
+    """A listener for a peer that may speak without TLS."""
+
+    port: Port
+    until: datetime.date
+    reason: str
+
+
+class Peer(Declared):
+    """A DICOM application entity and what it may do."""
+
+    verbs: list[Verb] = []
+    move_to: list[AETitle] = []
+    """AE titles to which the peer may have images sent (C-MOVE)."""
+    address: Address | None = None
+    """HOST:PORT where the peer accepts associations."""
+    plaintext: Plaintext | None = None
+
+
+class User(Declared):
+    """Somebody who signs in over HTTPS. The password is given apart."""
+
+    role: str
+
+
+class Rule(Declared):
+    """One entry of a role's allow-list."""
+
+    methods: Annotated[list[str], Field(min_length=1)]
+    route: Annotated[str, AfterValidator(_anchored)]
+    """Anchored regular expression over the raw path (without the query)."""
+
+
+class Https(Declared):
+    """The HTTPS listener, its users and their rights."""
+
+    base_url: Annotated[str, Field(pattern=r"^https://[^/]+$")]
+    server_name: str = "localhost"
+    users: dict[str, User] = {}
+    roles: dict[str, list[Rule]] = {}
+
+    def allows(self, role: str, method: str, path: str) -> bool:
+        """Tell whether the declaration lets a role do this; what is not declared is refused."""
+        return any(method in rule.methods and re.fullmatch(rule.route, path) for rule in self.roles.get(role, []))
+
+
+class Waiver(Declared):
+    """A known departure from the rules, which somebody answers for until a day."""
+
+    what: str
+    reason: str
+    owner: str = ""
+    until: datetime.date
+
+
+class Authorisation(Declared):
+    """Who allowed the test, and until when; needed for targets that are not one's own."""
+
+    by: str
+    until: datetime.date
+
+
+class Budget(Declared):
+    """What a run may cost the target."""
+
+    connections: Annotated[int, Field(ge=1)] = 5000
+    seconds: Annotated[int, Field(ge=1)] = 1800
+
+
+class Target(Declared):
+    """One PACS, as declared."""
+
+    version: Literal[1]
+    name: str
+    dicom: Dicom
+    ca: str
+    """PEM of the authority that signs peers and server (may hold several certificates)."""
+    peers: dict[AETitle, Peer] = {}
+    https: Https | None = None
+    closed_ports: list[Port] = []
+    floor: dict[str, str] = {}
+    waivers: list[Waiver] = []
+    inside: dict[str, str] = {}
+    """testinfra host specifications by part: {"gateway": "docker://NAME"}."""
+    authorisation: Authorisation | None = None
+    budget: Budget = Budget()
+
+    @model_validator(mode="after")
+    def _agrees(self) -> Self:
+        for name, peer in self.peers.items():
+            for destination in peer.move_to:
+                if destination not in self.peers:
+                    raise ValueError(f"peers.{name}.move_to: got '{destination}', allowed are the AE titles of declared peers")
+        if self.https:
+            for user, declared in self.https.users.items():
+                if declared.role not in self.https.roles:
+                    raise ValueError(f"https.users.{user}.role: got '{declared.role}', allowed are the roles {sorted(self.https.roles)}")
+        return self
+
+
+_READERS = {".toml": tomllib.loads, ".json": json.loads}
+
+
+def _line(problem: ErrorDetails) -> str:
+    where = ".".join(str(step) for step in problem["loc"])
+    what = problem["msg"].removeprefix("Value error, ")
+    if problem["type"] == "missing":
+        return f"{where}: got nothing; it is required"
+    if problem["type"] == "extra_forbidden":
+        return f"{where}: there is no such key"
+    if not where:
+        return what
+    return f"{where}: got {str(problem['input'])[:60]!r}; {what}"
+
+
+def parse_target(declared: Any) -> Target:  # noqa: ANN401 - it comes from a file: anything is possible
+    """Turn what a target file holds into a Target. Raises TargetError, one line for each mistake with its dotted path."""
+    try:
+        return Target.model_validate(declared)
+    except ValidationError as error:
+        raise TargetError("\n".join(dict.fromkeys(_line(problem) for problem in error.errors(include_url=False)))) from None
+
+
+def load_target(path: Path) -> Target:
+    """Read a target file; its ending (.toml or .json) says how. Raises TargetError."""
+    reader = _READERS.get(path.suffix)
+    if reader is None:
+        raise TargetError(f"{path}: got the ending '{path.suffix}', expected .toml or .json")
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise TargetError(f"{path}: cannot be read ({error.strerror})") from None
+    try:
+        declared = reader(text)
+    except ValueError as error:
+        raise TargetError(f"{path}: not well-formed {path.suffix[1:].upper()}: {error}") from None
+    return parse_target(declared)
