@@ -49,7 +49,9 @@ class Progress:
     def _step(self, step: events.StepEventMetadata) -> None:
         operation = getattr(step.op, "value", str(step.op))
         word = _WORDS.get(operation)
-        if word is None or step.type.startswith("pulumi:"):
+        state = step.new or step.old
+        # What has no object of its own (the component, the stack, the provider) is not told.
+        if word is None or step.type.startswith("pulumi:") or (state is not None and not state.custom):
             return
         if operation == "delete" and step.old and step.old.retain_on_delete:
             word = "kept"

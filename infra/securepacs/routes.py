@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from securepacs.clinic import Role
 
-READ = ("GET", "HEAD")
+READ = ("GET",)
 
 _UID = r"[0-9]+(\.[0-9]+)*"
 _STUDY = rf"/dicom-web/studies/{_UID}"

@@ -19,7 +19,7 @@ from securepacs_harness.bracket import Bracket, accepts, at
 from securepacs_harness.bundles import Bundles
 from securepacs_harness.canary import Instance
 from securepacs_harness.observation import Attempt, Layer
-from securepacs_harness.probes import dimse, http
+from securepacs_harness.probes import association, dimse, http
 from securepacs_harness.target import load_target
 
 ROOT = Path(__file__).parents[2]
@@ -32,8 +32,8 @@ def configuration(path: Path, **changes: object) -> Path:
     """Write the worked example under the twin's name and ports, with changes to the clinic's own keys."""
     whole = yaml.safe_load((ROOT / "Pulumi.dev.yaml").read_text(encoding="utf-8"))
     clinic = whole["config"][CLINIC_KEY]
-    clinic.update(name=TWIN_CLINIC, dicom={"addresses": ["127.0.0.1", "::1"], "port": DICOM_PORT})
-    clinic.update(https={"addresses": ["127.0.0.1"], "port": HTTPS_PORT}, **changes)
+    own = {"dicom": {"addresses": ["127.0.0.1", "::1"], "port": DICOM_PORT}, "https": {"addresses": ["127.0.0.1"], "port": HTTPS_PORT}}
+    clinic.update({"name": TWIN_CLINIC, **own, **changes})
     path.write_text(yaml.safe_dump(whole), encoding="utf-8")
     return path
 
@@ -103,7 +103,8 @@ def test_two_clinics_share_no_object(pacs: Deployed, twin: Stack) -> None:
 def test_an_address_of_ipv6_serves_where_it_is_named(twin_pacs: Deployed) -> None:
     """The clinic names ::1 for DICOM, and there a peer is served; HTTPS, which does not name it, is closed there."""
     caller = twin_pacs.caller("CT01")
-    accepts(dimse.echo(dataclasses.replace(caller, line=dataclasses.replace(caller.line, host="::1"))), code="0x0000")
+    line = dataclasses.replace(caller.line, host="::1")
+    accepts(association.echo("CT01 by IPv6", line, caller.called, "CT01"))
     with socket.socket(socket.AF_INET6) as probe:
         probe.settimeout(5)
         assert probe.connect_ex(("::1", HTTPS_PORT)) != 0
@@ -143,7 +144,7 @@ def test_a_port_that_another_program_holds_is_told(twin: Stack, tmp_path: Path) 
     """A taken port ends in one line and status 4, before anything of a new clinic is made."""
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
-        path = configuration(tmp_path / "taken.yaml", https={"port": port})
+        path = configuration(tmp_path / "taken.yaml", dicom={"port": DICOM_PORT + 2}, https={"port": port})
         answer = refused(twin, "up", "--stack", "deptaken", "--config", str(path))
     assert answer.returncode == 4
     where = f"securepacs:clinic.https.port: got 127.0.0.1:{port}, which another program holds"

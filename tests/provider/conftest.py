@@ -34,7 +34,7 @@ def engine() -> Iterator[docker.DockerClient]:
 
 def sweep(client: docker.DockerClient) -> None:
     """Remove every object whose name begins with this suite's prefix."""
-    for container in client.containers.list(all=True):
+    for container in client.containers.list(all=True, ignore_removed=True):
         if (container.name or "").startswith(PREFIX):
             with contextlib.suppress(NotFound):
                 container.remove(force=True, v=True)

@@ -282,7 +282,7 @@ def test_a_container_that_was_removed_is_made_again(box: Object, provider: Provi
 
 def leaves_nothing(engine: docker.DockerClient, name: str = NAME) -> bool:
     """Tell whether no container of the name is there."""
-    return name not in {one.name for one in engine.containers.list(all=True)}
+    return name not in {one.name for one in engine.containers.list(all=True, ignore_removed=True)}
 
 
 @pytest.mark.parametrize(

@@ -182,6 +182,45 @@ def test_lost_data_are_told_and_never_replaced_by_an_empty_volume(provider: Prov
         provider.diff(kept)
 
 
+def test_an_empty_volume_that_took_the_place_of_data_is_told(provider: Provider, engine: docker.DockerClient) -> None:
+    """The engine makes a volume that a container asks for: it is not taken for the data."""
+    one = provider.create(VOLUME, volume("sp-prov-data", protectData=True))
+    engine.volumes.get("sp-prov-data").remove()
+    impostor = engine.volumes.create("sp-prov-data")
+    with pytest.raises(RefusedError, match=r"^data volume sp-prov-data: was replaced on the engine by another volume of its name; .*$"):
+        provider.diff(one)
+    impostor.remove()
+
+
+def test_what_a_killed_run_left_does_not_stand_in_the_way_of_deletion(provider: Provider, engine: docker.DockerClient, image: str) -> None:
+    """A container of ours that the state does not know goes with the network and volume that it uses."""
+    labels = {f"securepacs.{name}": value for name, value in OWNER.items()}
+    kept = [provider.create(NETWORK, network()), provider.create(VOLUME, volume())]
+    uses = {"sp-prov-one": {"sp-prov-volume": {"bind": "/v", "mode": "rw"}}, "sp-prov-two": {}}
+    for name, volumes in uses.items():
+        engine.containers.run(image, ["sleep", "60"], name=name, network="sp-prov-net", volumes=volumes, labels=labels, detach=True)
+        provider.delete(kept.pop())
+    assert not {"sp-prov-one", "sp-prov-two"} & {one.name for one in engine.containers.list(all=True, ignore_removed=True)}
+
+
+def test_a_volume_in_use_says_by_whom(made: Maker, provider: Provider, engine: docker.DockerClient, image: str) -> None:
+    """Deleting a volume that a foreign container uses names that container."""
+    one = made(VOLUME, volume())
+    user = engine.containers.create(image, ["true"], name="sp-prov-user", volumes={"sp-prov-volume": {"bind": "/v", "mode": "rw"}})
+    with pytest.raises(RefusedError, match=r"^volume sp-prov-volume: is still used by sp-prov-user; .*$"):
+        provider.delete(one)
+    user.remove()
+
+
+def test_a_lost_state_does_not_stand_in_the_way(made: Maker, engine: docker.DockerClient, image: str) -> None:
+    """A network of ours with a container of ours on it, both unknown to the state, is made afresh."""
+    labels = {f"securepacs.{name}": value for name, value in OWNER.items()}
+    left = engine.networks.create("sp-prov-net", labels=labels)
+    engine.containers.run(image, ["sleep", "60"], name="sp-prov-left", network="sp-prov-net", labels=labels, detach=True)
+    assert made(NETWORK, network()).id != left.id
+    assert "sp-prov-left" not in {one.name for one in engine.containers.list(all=True, ignore_removed=True)}
+
+
 def test_protection_is_changed_in_place(made: Maker, provider: Provider) -> None:
     """Turning the protection on or off replaces nothing."""
     one: Object = made(VOLUME, volume())

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -40,6 +41,8 @@ Answer = TypeVar("Answer")
 VERSION = version("securepacs")
 #: Calls that may wait for the engine at one time; Pulumi itself starts 4 a core at most.
 THREADS = 32
+#: How often it is looked whether the engine that started this process still lives, and what its last calls may take then.
+_PARENT_SECONDS, _GRACE_SECONDS = 1.0, 20.0
 
 
 def _type_of(urn: str) -> str:
@@ -190,13 +193,17 @@ class OneLineServicer(server.ProviderServicer):
 
 
 async def _serve(engine_address: str) -> None:
+    provider, parent = SecurePacsProvider(), os.getppid()
     served = grpc.aio.server(options=_GRPC_CHANNEL_OPTIONS)
-    servicer = OneLineServicer([], VERSION, SecurePacsProvider(), engine_address)
-    provider_pb2_grpc.add_ResourceProviderServicer_to_server(servicer, served)
+    provider_pb2_grpc.add_ResourceProviderServicer_to_server(OneLineServicer([], VERSION, provider, engine_address), served)
     port = served.add_insecure_port("127.0.0.1:0")
     await served.start()
     print(port, flush=True)  # the plugin protocol: the first line of stdout is the port
-    await served.wait_for_termination()
+    # A Pulumi that was killed tells nobody: without it this process would wait for ever, with a half-made container.
+    while await served.wait_for_termination(_PARENT_SECONDS):
+        if os.getppid() != parent:
+            await provider.cancel()
+            await served.stop(_GRACE_SECONDS)
 
 
 def main() -> None:

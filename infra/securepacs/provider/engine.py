@@ -24,7 +24,7 @@ from securepacs.errors import DeploymentError, HostError, RefusedError
 from securepacs.provider.fields import Values
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 STACK: Final = "securepacs.stack"
 COMPONENT: Final = "securepacs.component"
@@ -136,6 +136,14 @@ def remove_container(client: docker.APIClient, container_id: str) -> None:
         if "already in progress" not in explain(refused):
             raise
         _until(lambda: container_or_none(client, container_id) is None, 30)
+
+
+def remove_left_containers(client: docker.APIClient, ids: Iterable[str], owner: Values) -> None:
+    """Remove those of the containers that are this stack's: a killed run, or a state that was lost, has left them."""
+    for container_id in ids:
+        left = container_or_none(client, container_id)
+        if left is not None and is_ours(left["Config"]["Labels"], owner):
+            remove_container(client, container_id)
 
 
 def _until(done: Any, seconds: float) -> bool:  # noqa: ANN401

@@ -11,6 +11,7 @@ import contextlib
 import io
 import secrets
 import tarfile
+import time
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, Final
 
@@ -28,6 +29,8 @@ _PLACE: Final = "volume"
 _HELPER: Final = "securepacs.helper"
 _MIB: Final = 1024 * 1024
 _REMOVE_SECONDS: Final = 60
+#: A preview may look into the volume while another run writes: what is younger may be in use.
+LEFT_SECONDS: Final = 600
 
 
 def folders(paths: Mapping[str, Any] | set[str]) -> set[str]:
@@ -77,13 +80,18 @@ def _full(file: Values, folder: Values) -> Values:
     return {"uid": folder["uid"], "gid": folder["gid"], **file}
 
 
+def sweep(client: docker.APIClient, volume: str, seconds: float) -> None:
+    """Remove the containers of this module that a killed run left: those that are older than any run needs."""
+    for left in client.containers(all=True, filters={"label": f"{_HELPER}={volume}"}):
+        if time.time() - left["Created"] >= seconds:
+            engine.remove_container(client, left["Id"])
+
+
 @contextlib.contextmanager
 def _helper(client: docker.APIClient, image: str, owner: Values) -> Iterator[str]:
     """Make a container with the volume at /volume, never started, and remove it afterwards."""
     volume = owner["volume"]
-    for left in client.containers(all=True, filters={"label": f"{_HELPER}={volume}", "status": "created"}):
-        # One that a killed run left; two runs on one stack are Pulumi's own lock to prevent.
-        engine.remove_container(client, left["Id"])
+    sweep(client, volume, LEFT_SECONDS)
     made = engine.post(client, "/containers/create", _body(image, owner, ["/none"]), name=f"{volume}-files-{secrets.token_hex(4)}")
     try:
         yield made["Id"]

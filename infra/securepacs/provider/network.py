@@ -79,7 +79,7 @@ class Network(Resource):
         for found in client.networks(names=[name]):
             if found["Name"] == name:  # the engine's filter matches parts of names
                 engine.hold_ours(f"network {name}", found.get("Labels"), inputs)
-                _remove(client, name, found["Id"])
+                _remove(client, found["Id"], inputs)
 
     def read(self, resource_id: str, state: Values, inputs: Values) -> Found | None:
         """Give the network as the engine has it."""
@@ -92,25 +92,25 @@ class Network(Resource):
     def delete(self, resource_id: str, state: Values) -> None:
         """Remove the network."""
         with engine.telling(f"network {state['name']}"):
-            _remove(engine.connect(), state["name"], resource_id)
+            _remove(engine.connect(), resource_id, state)
 
 
 def _first(subnet: str) -> str:
     return str(next(ipaddress.IPv4Network(subnet).hosts()))
 
 
-def _remove(client: docker.APIClient, name: str, network_id: str) -> None:
+def _remove(client: docker.APIClient, network_id: str, owner: Values) -> None:
     try:
+        engine.remove_left_containers(client, client.inspect_network(network_id)["Containers"], owner)
         client.remove_network(network_id)
     except NotFound:
         return
     except APIError as refused:
         if "active endpoints" not in engine.explain(refused):
             raise
-        users = sorted(user["Name"] for user in client.inspect_network(network_id)["Containers"].values())
-        raise DeploymentError(
-            f"network {name}: is still used by {', '.join(users)}", do="remove what does not belong there, then run again"
-        ) from None
+        users = ", ".join(sorted(user["Name"] for user in client.inspect_network(network_id)["Containers"].values()))
+        do = "remove what does not belong there, then run again"
+        raise DeploymentError(f"network {owner['name']}: is still used by {users}", do=do) from None
 
 
 def _observe(client: docker.APIClient, network_id: str) -> Values | None:

@@ -8,7 +8,7 @@ import docker
 from docker.errors import APIError, NotFound
 
 from securepacs.errors import DeploymentError
-from securepacs.provider import engine
+from securepacs.provider import engine, files_volume
 from securepacs.provider.docker_fields import OWNER
 from securepacs.provider.fields import FLAG, TEXT, Change, Field, Kind, Values
 from securepacs.provider.resource import Created, Found, Resource
@@ -33,11 +33,14 @@ class Volume(Resource):
     def look(self, resource_id: str, state: Values, inputs: Values) -> list[Change]:
         """Find a volume that is gone; data that is gone is told, never replaced by an empty volume."""
         with engine.telling(f"volume {resource_id}"):
-            if _inspect(engine.connect(), resource_id) is not None:
-                return []
+            found = _inspect(engine.connect(), resource_id)
+        if found is not None and engine.is_ours(found.get("Labels"), state):
+            return []
         if state.get("protectData") or inputs.get("protectData") is True:
+            # The engine itself makes an empty volume, without labels, where a container asks for one that is gone.
+            what = "is gone from the engine" if found is None else "was replaced on the engine by another volume of its name"
             raise DeploymentError(
-                f"data volume {resource_id}: is gone from the engine",
+                f"data volume {resource_id}: {what}",
                 do=f"restore it from a backup under the labels {engine.STACK}={state['stack']} and {engine.COMPONENT}={state['component']},"
                 " or give the data up with `securepacs down --delete-data` and begin anew",
             )
@@ -73,19 +76,22 @@ class Volume(Resource):
             return
         client = engine.connect()
         with engine.telling(f"volume {resource_id}"):
+            files_volume.sweep(client, resource_id, 0)
             found = _inspect(client, resource_id)
             if found is None or not engine.is_ours(found.get("Labels"), state):
                 return
             try:
+                users = [user["Id"] for user in client.containers(all=True, filters={"volume": resource_id})]
+                engine.remove_left_containers(client, users, state)
                 client.remove_volume(resource_id)
             except NotFound:
                 return
             except APIError as refused:
                 if "in use" not in engine.explain(refused):
                     raise
-                users = [user["Names"][0].lstrip("/") for user in client.containers(all=True, filters={"volume": resource_id})]
+                names = [user["Names"][0].lstrip("/") for user in client.containers(all=True, filters={"volume": resource_id})]
                 do = "remove what does not belong there, then run again"
-                raise DeploymentError(f"volume {resource_id}: is still used by {', '.join(sorted(users))}", do=do) from None
+                raise DeploymentError(f"volume {resource_id}: is still used by {', '.join(sorted(names))}", do=do) from None
 
 
 def _inspect(client: docker.APIClient, name: str) -> dict[str, Any] | None:
