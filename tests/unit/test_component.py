@@ -89,7 +89,7 @@ def test_each_peer_with_tls_gets_a_certificate(deployed: _Engine) -> None:
 def test_secrets_travel_as_files_only(deployed: _Engine) -> None:
     """No container's inputs hold a key, a password or a rendered configuration."""
     shown = str(deployed.of("Container"))
-    for secret in ("keyPem", "<value of", "sha512crypt", "haproxy.cfg", "RegisteredUsers"):
+    for secret in ("keyPem", "<value of", "sha512crypt", "frontend dicom", "RegisteredUsers"):
         assert secret not in shown
     assert {path for files in deployed.of("Files").values() for path in files["files"]["value"]} >= {
         "haproxy.cfg",
