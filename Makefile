@@ -25,7 +25,7 @@ up: bootstrap ## bring up the archive that Pulumi.dev.yaml declares
 	@$(securepacs)
 preview: bootstrap ## show what `make up` would change
 	@$(securepacs)
-down: bootstrap ## stop and remove the archive; its images stay
+down: bootstrap ## take the archive down; its studies stay
 	@$(securepacs)
 status: bootstrap ## show what runs, when certificates expire, how full the storage is
 	@$(securepacs)

@@ -7,12 +7,14 @@ import io
 import subprocess
 import tarfile
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from deployed.deployment import Deployed, docker
-from securepacs.archive import archive_files
+from securepacs import component
+from securepacs.archive import ORTHANC_FLOOR, archive_files
 from securepacs.clinic import Clinic, parse_clinic
 from securepacs.gateway import GatewaySecrets, gateway_files
 from securepacs.provider import pki
@@ -125,3 +127,22 @@ def test_orthanc_does_not_start_with_an_unknown_key(pacs: Deployed) -> None:
     log = orthanc(pacs, text)
     assert "does not know the configuration keys StrictAetComparision" in log
     assert "Orthanc has started" not in log
+
+
+def build_archive(floor: str) -> subprocess.CompletedProcess[str]:
+    """Build the archive's image with a floor for Orthanc's version."""
+    context = Path(component.__file__).parent / "images" / "archive"
+    arguments = ["--network", "host", "--build-arg", f"BASE={component.BASE_IMAGE}", "--build-arg", f"ORTHANC_FLOOR={floor}"]
+    command = ["docker", "build", *arguments, "-t", "securepacs-test-floor", str(context)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+
+
+def test_an_orthanc_below_the_floor_is_not_built() -> None:
+    """The image's build fails and says why where Debian's Orthanc is older than the floor; at the real floor it succeeds."""
+    try:
+        assert build_archive(ORTHANC_FLOOR).returncode == 0
+        refused = build_archive("99.0")
+        assert refused.returncode != 0
+        assert "is below the floor 99.0" in refused.stdout + refused.stderr
+    finally:
+        docker("rmi", "securepacs-test-floor", check=False)

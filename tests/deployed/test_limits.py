@@ -80,3 +80,10 @@ def test_guessing_passwords_locks_out_the_guesser(pacs: Deployed, claim: Claim, 
     ]
     claim(here).refuses_all((guess, at(Layer.HTTP, "401")) for guess in guesses)
     claim(here).refuses(right, layer=Layer.HTTP, code="429").require()
+
+
+def test_an_idle_association_is_ended(pacs: Deployed, claim: Claim) -> None:
+    """An association on which nothing is said ends after 30 seconds, so that it holds no worker of the archive."""
+    idle = dimse.idle(pacs.caller("CT01", timeout=60), 50, threading.Event())
+    refusal = claim(dimse.echo(pacs.caller("CT01"))).refuses(idle, layer=Layer.ASSOCIATION, code="ended-when-idle").require()
+    assert 25 < refusal.seen.seconds < 45
