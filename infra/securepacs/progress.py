@@ -58,7 +58,14 @@ class Progress:
         self.done[word] += 1
         changed = sorted(step.detailed_diff or {})
         why = f" [dim]({', '.join(changed)})[/dim]" if changed and operation in {"update", "replace"} else ""
-        self.console.print(f"  {'would be ' if self.preview else ''}{word:<10} {_short(step.urn)}{why}", highlight=False)
+        self._tell(f"  {'would be ' if self.preview else ''}{word:<10} {_short(step.urn)}{why}")
+
+    def _tell(self, line: str) -> None:
+        """Show a line. A reader that has gone (`| head`) ends the telling, never the deployment: the engine waits for this callback."""
+        try:
+            self.console.print(line, highlight=False)
+        except (OSError, SystemExit):  # Rich turns a broken pipe into an exit
+            self.console.quiet = True
 
     def summary(self) -> str:
         """Say in one line how much was done."""
