@@ -132,7 +132,7 @@ def test_orthanc_does_not_start_with_an_unknown_key(pacs: Deployed) -> None:
 def build_archive(floor: str) -> subprocess.CompletedProcess[str]:
     """Build the archive's image with a floor for Orthanc's version."""
     context = Path(component.__file__).parent / "images" / "archive"
-    arguments = ["--network", "host", "--build-arg", f"BASE={component.BASE_IMAGE}", "--build-arg", f"ORTHANC_FLOOR={floor}"]
+    arguments = ["--force-rm", "--network", "host", "--build-arg", f"BASE={component.BASE_IMAGE}", "--build-arg", f"ORTHANC_FLOOR={floor}"]
     command = ["docker", "build", *arguments, "-t", "securepacs-test-floor", str(context)]
     return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
 
