@@ -18,6 +18,7 @@ UID = GID = 10102
 
 #: Where the configuration and the data stand in the container.
 FOLDER, DATA_FOLDER = "/etc/archive", "/var/lib/archive"
+STORAGE_FOLDER = f"{DATA_FOLDER}/db"
 
 #: Ports on the inner network; none is published.
 PORT_DICOM, PORT_HTTP = 4242, 8042
@@ -111,8 +112,8 @@ def orthanc_configuration(clinic: Clinic, gateway_password: str) -> dict[str, An
         "DicomAet": clinic.archive.ae_title,
         "DicomPort": PORT_DICOM,
         "HttpPort": PORT_HTTP,
-        "StorageDirectory": f"{DATA_FOLDER}/db",
-        "IndexDirectory": f"{DATA_FOLDER}/db",
+        "StorageDirectory": STORAGE_FOLDER,
+        "IndexDirectory": STORAGE_FOLDER,
         "MaximumStorageSize": clinic.limits.storage_mb,
         # As many workers as associations that the gateway lets through: an idle one never makes another wait.
         "DicomThreadsCount": clinic.limits.associations,

@@ -176,12 +176,16 @@ class Clinic(Declared):
 
     def published(self) -> list[tuple[str, Endpoint]]:
         """Give each published listener with the path that declares it."""
-        plain = [
-            (f"peers[{index}].plaintext.port", Endpoint(addresses=self.dicom.addresses, port=peer.plaintext.port))
+        plain = [(f"peers[{index}].plaintext.port", endpoint) for index, endpoint in self.plaintext_endpoints().items()]
+        return [("dicom.port", self.dicom), ("https.port", self.https), *plain]
+
+    def plaintext_endpoints(self) -> dict[int, Endpoint]:
+        """Give the listener of each peer with a waiver, by the peer's place; its port is the same inside and outside the container."""
+        return {
+            index: Endpoint(addresses=self.dicom.addresses, port=peer.plaintext.port)
             for index, peer in enumerate(self.peers)
             if peer.plaintext
-        ]
-        return [("dicom.port", self.dicom), ("https.port", self.https), *plain]
+        }
 
     def with_tls(self) -> list[Peer]:
         """Give the peers that prove themselves by a certificate."""

@@ -71,6 +71,8 @@ class SecurePacs(pulumi.ComponentResource):
         super().__init__("securepacs:index:SecurePacs", name, cast("Mapping[str, Any]", args), opts)
         self._name = name
         self._clinic = parse_clinic(args)
+        # The gateway believes a common name only from this issuer.
+        self._authority_name = f"{self._clinic.name} CA"
         self._owner: _Owner = {"stack": f"{pulumi.get_project()}/{pulumi.get_stack()}", "component": name}
         self._wire()
 
@@ -80,7 +82,7 @@ class SecurePacs(pulumi.ComponentResource):
     def _wire(self) -> None:
         clinic = self._clinic
         self._authority = resources.CertificateAuthority(
-            f"{self._name}-ca", common_name=f"{clinic.name} CA", organization=clinic.name, opts=self._child()
+            f"{self._name}-ca", common_name=self._authority_name, organization=clinic.name, opts=self._child()
         )
         peers = {peer.ae_title: self._peer_certificate(peer) for peer in clinic.with_tls() if not peer.certificate}
         server, egress = self._server_certificate(), self._certificate("egress", clinic.archive.ae_title, ["client"])
@@ -219,7 +221,6 @@ class SecurePacs(pulumi.ComponentResource):
         people: Mapping[str, resources.Password],
         archive_login: resources.Password,
     ) -> pulumi.Output[gateway.GatewaySecrets]:
-        common_name = f"{self._clinic.name} CA"
         return pulumi.Output.all(
             ca=self._authority.cert_pem,
             server=pulumi.Output.concat(server.cert_pem, server.key_pem),
@@ -230,7 +231,7 @@ class SecurePacs(pulumi.ComponentResource):
         ).apply(
             lambda known: gateway.GatewaySecrets(
                 ca_pem=known["ca"],
-                ca_common_name=common_name,
+                ca_common_name=self._authority_name,
                 server_pem=known["server"],
                 egress_pem=known["egress"],
                 crl_pem=known["crl"],
@@ -264,11 +265,7 @@ class SecurePacs(pulumi.ComponentResource):
             ports=[
                 *_bindings(clinic.dicom, gateway.PORT_DICOM),
                 *_bindings(clinic.https, gateway.PORT_HTTPS),
-                *(
-                    binding
-                    for port in gateway.plaintext_ports(clinic).values()
-                    for binding in _bindings(Endpoint(addresses=clinic.dicom.addresses, port=port), port)
-                ),
+                *(binding for endpoint in clinic.plaintext_endpoints().values() for binding in _bindings(endpoint, endpoint.port)),
             ],
             mounts=[resources.Mount(volume.name, gateway.FOLDER)],
             memory_mb=_GATEWAY_MEMORY_MB,

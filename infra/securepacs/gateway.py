@@ -91,11 +91,6 @@ def egress_ports(clinic: Clinic) -> dict[str, int]:
     return {peer.ae_title: FIRST_EGRESS_PORT + index for index, peer in enumerate(clinic.callable_peers())}
 
 
-def plaintext_ports(clinic: Clinic) -> dict[str, int]:
-    """Give the listener of each peer with a waiver: AE title -> port, the same inside and outside the container."""
-    return {peer.ae_title: peer.plaintext.port for peer in clinic.peers if peer.plaintext}
-
-
 _TEMPLATES = Environment(
     loader=PackageLoader("securepacs"),
     undefined=StrictUndefined,

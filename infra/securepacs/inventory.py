@@ -10,12 +10,12 @@ from typing import Any
 import docker
 from docker.errors import APIError, DockerException, NotFound
 
+from securepacs.archive import STORAGE_FOLDER
 from securepacs.clinic import Clinic
 from securepacs.errors import ConfigurationError, HostError
+from securepacs.provider.engine import STACK
 from securepacs.target import container_name
 from securepacs.workspace import PROJECT
-
-STACK_LABEL = "securepacs.stack"
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,11 @@ def engine() -> docker.DockerClient:
 
 def stack_label(stack: str) -> str:
     """Give the label that each object of a stack carries."""
-    return f"{STACK_LABEL}={PROJECT}/{stack}"
+    return f"{STACK}={_owner(stack)}"
+
+
+def _owner(stack: str) -> str:
+    return f"{PROJECT}/{stack}"
 
 
 def containers(client: docker.DockerClient, stack: str) -> list[Running]:
@@ -68,7 +72,7 @@ def stored_mb(client: docker.DockerClient, clinic_name: str) -> int | None:
     """Measure the archive's stored files, in MB; None while the archive does not run."""
     try:
         container = client.containers.get(f"{clinic_name}-archive")
-        answer = container.exec_run(["du", "-sm", "/var/lib/archive/db"])
+        answer = container.exec_run(["du", "-sm", STORAGE_FOLDER])
     except APIError:
         return None
     first = b"".join(answer.output if not isinstance(answer.output, bytes) else [answer.output]).split(maxsplit=1)[:1]
@@ -128,7 +132,7 @@ def remove_volume(client: docker.DockerClient, name: str, stack: str) -> bool:
         volume = client.volumes.get(name)
     except NotFound:
         return False
-    if (volume.attrs.get("Labels") or {}).get(STACK_LABEL) != f"{PROJECT}/{stack}":
+    if (volume.attrs.get("Labels") or {}).get(STACK) != _owner(stack):
         return False
     volume.remove()
     return True

@@ -8,6 +8,7 @@ import uuid
 from securepacs.provider import clock, pki
 from securepacs.provider.authority import LONGEST_VALIDITY_DAYS
 from securepacs.provider.fields import INTEGER, TEXT, UNKNOWN, Change, Failure, Field, Kind, ListOf, Values, first_wrong
+from securepacs.provider.renewal import RENEW_BEFORE, SIGNER, is_due, period_failures
 from securepacs.provider.resource import Created, Resource
 from securepacs.provider.validators import between, hexadecimal, host_name, ip_address, not_empty, one_of, printable
 
@@ -24,15 +25,14 @@ class Certificate(Resource):
     pulumi_type = "securepacs:pki:Certificate"
     description = "A certificate of a server or client, renewed before it expires; the renewal shows as a diff."
     inputs = (
-        Field("caCertPem", TEXT, "The authority's certificate in PEM.", required=True),
-        Field("caKeyPem", TEXT, "The authority's private key in PEM.", required=True, secret=True, compared=False),
+        *SIGNER,
         Field("commonName", TEXT, "The one common name.", required=True, validator=printable),
         Field("dnsNames", ListOf(TEXT, lambda names: first_wrong(names, host_name)), "Host names."),
         Field("ipAddresses", ListOf(TEXT, lambda addresses: first_wrong(addresses, ip_address)), "IP addresses."),
         Field("usages", ListOf(TEXT, _usages), "Extended key usages: server, client.", required=True),
         Field("keyType", TEXT, "Kind of key.", default="ecdsa-p256", validator=one_of(tuple(pki.KEY_TYPES))),
         Field("validityDays", INTEGER, "Days until it expires.", default=397, validator=between(1, LONGEST_VALIDITY_DAYS)),
-        Field("renewBeforeDays", INTEGER, "Days before expiry when it is renewed.", default=30, validator=between(0, 3650), compared=False),
+        RENEW_BEFORE,
         Field("csrPem", TEXT, "A PKCS #10 request whose public key is certified; the private key stays away."),
         Field(
             "revokedSerials",
@@ -58,10 +58,7 @@ class Certificate(Resource):
                 pki.requested_key(inputs["csrPem"])
             except pki.PkiError as wrong:
                 failures.append(Failure("csrPem", f"got {wrong.got}, expected {wrong.expected}"))
-        validity, renew = inputs["validityDays"], inputs["renewBeforeDays"]
-        if UNKNOWN not in (validity, renew) and renew >= validity:
-            failures.append(Failure("renewBeforeDays", f"got {renew}, expected fewer days than validityDays, which is {validity}"))
-        return {}, failures
+        return {}, [*failures, *period_failures(inputs)]
 
     def look(self, resource_id: str, state: Values, inputs: Values) -> list[Change]:
         """Find a certificate that is due for renewal or revoked."""
@@ -69,18 +66,18 @@ class Certificate(Resource):
         changes = []
         if state["serial"] in inputs.get("revokedSerials", []):
             changes.append(Change("serial", Kind.UPDATE, declared=False))
-        if inputs["renewBeforeDays"] is not UNKNOWN and self._is_due(state, inputs):
+        if self._is_due(state, inputs):
             changes.append(Change("notAfter", Kind.UPDATE, declared=False))
         return changes
 
     def _is_due(self, state: Values, inputs: Values) -> bool:
-        end, now = pki.moment(state["notAfter"]), clock.now()
-        if now < end - datetime.timedelta(days=inputs["renewBeforeDays"]):
+        end = pki.moment(state["notAfter"])
+        if not is_due(end, inputs):
             return False
         if UNKNOWN in (inputs["caCertPem"], inputs["validityDays"]):
             return True
         # A certificate that ends with its authority gains nothing from being issued anew each time.
-        return _end(inputs, now) > end + datetime.timedelta(days=1)
+        return _end(inputs, clock.now()) > end + datetime.timedelta(days=1)
 
     def create(self, inputs: Values) -> Created:
         """Issue the first certificate."""

@@ -6,7 +6,8 @@ import datetime
 import uuid
 
 from securepacs.provider import clock, pki
-from securepacs.provider.fields import INTEGER, TEXT, UNKNOWN, Change, Failure, Field, Kind, ListOf, Record, Values
+from securepacs.provider.fields import INTEGER, TEXT, Change, Failure, Field, Kind, ListOf, Record, Values
+from securepacs.provider.renewal import RENEW_BEFORE, SIGNER, is_due, period_failures
 from securepacs.provider.resource import Created, Resource
 from securepacs.provider.validators import between, calendar_date, hexadecimal, one_of
 
@@ -31,11 +32,10 @@ class RevocationList(Resource):
     pulumi_type = "securepacs:pki:RevocationList"
     description = "A certificate revocation list, renewed before it expires; its number only grows."
     inputs = (
-        Field("caCertPem", TEXT, "The authority's certificate in PEM.", required=True),
-        Field("caKeyPem", TEXT, "The authority's private key in PEM.", required=True, secret=True, compared=False),
+        *SIGNER,
         Field("revoked", ListOf(REVOKED, _distinct), "What is revoked.", required=True),
         Field("validityDays", INTEGER, "Days until it expires.", default=90, validator=between(1, 3650)),
-        Field("renewBeforeDays", INTEGER, "Days before expiry when it is renewed.", default=30, validator=between(0, 3650), compared=False),
+        RENEW_BEFORE,
     )
     outputs = (
         Field("crlPem", TEXT, "The list in PEM."),
@@ -50,18 +50,12 @@ class RevocationList(Resource):
             for index, entry in enumerate(inputs["revoked"] if isinstance(inputs["revoked"], list) else [])
             if isinstance(entry, dict) and isinstance(entry["date"], str) and not _is_a_day(entry["date"])
         ]
-        validity, renew = inputs["validityDays"], inputs["renewBeforeDays"]
-        if UNKNOWN not in (validity, renew) and renew >= validity:
-            failures.append(Failure("renewBeforeDays", f"got {renew}, expected fewer days than validityDays, which is {validity}"))
-        return {}, failures
+        return {}, [*failures, *period_failures(inputs)]
 
     def look(self, resource_id: str, state: Values, inputs: Values) -> list[Change]:
         """Find a list that is due for renewal."""
         del resource_id
-        renew = inputs["renewBeforeDays"]
-        if renew is UNKNOWN or clock.now() < pki.moment(state["nextUpdate"]) - datetime.timedelta(days=renew):
-            return []
-        return [Change("nextUpdate", Kind.UPDATE, declared=False)]
+        return [Change("nextUpdate", Kind.UPDATE, declared=False)] if is_due(pki.moment(state["nextUpdate"]), inputs) else []
 
     def create(self, inputs: Values) -> Created:
         """Sign the first list."""
