@@ -12,6 +12,7 @@ from pydantic import AfterValidator, Field, IPvAnyAddress, ValidationError, mode
 from pydantic_core import ErrorDetails
 
 from securepacs.errors import ConfigurationError
+from securepacs.own_authority import OwnAuthority
 from securepacs.peers import AETitle, Declared, HostName, Peer, Port
 
 #: The key of the stack's configuration that holds the clinic.
@@ -131,6 +132,8 @@ class Clinic(Declared):
     people: list[Person] = []
     limits: Limits = Limits()
     revoked: list[Revocation] = []
+    own_authority: OwnAuthority | None = None
+    """The clinic's own certificate authority; by default one is made."""
 
     @model_validator(mode="after")
     def _agrees(self) -> Self:

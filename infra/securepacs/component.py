@@ -14,6 +14,7 @@ from securepacs import archive, gateway, resources
 from securepacs.args import SecurePacsArgs
 from securepacs.clinic import Endpoint, parse_clinic
 from securepacs.peers import Peer
+from securepacs.signer import signer, take_secret
 from securepacs.target import container_name, target
 
 _IMAGES = Path(__file__).parent / "images"
@@ -68,11 +69,13 @@ class SecurePacs(pulumi.ComponentResource):
     """Certificate -> serial, notAfter; and the revocation list's nextUpdate."""
 
     def __init__(self, name: str, args: SecurePacsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        super().__init__("securepacs:index:SecurePacs", name, cast("Mapping[str, Any]", args), opts)
+        declared, own_key = take_secret(args)
+        super().__init__("securepacs:index:SecurePacs", name, declared, opts)
         self._name = name
-        self._clinic = parse_clinic(args)
+        self._clinic = parse_clinic(declared)
+        self._own = signer(self._clinic.own_authority, own_key) if self._clinic.own_authority else None
         # The gateway believes a common name only from this issuer.
-        self._authority_name = f"{self._clinic.name} CA"
+        self._authority_name = self._clinic.own_authority.common_name if self._clinic.own_authority else f"{self._clinic.name} CA"
         self._owner: _Owner = {"stack": f"{pulumi.get_project()}/{pulumi.get_stack()}", "component": name}
         self._wire()
 
@@ -81,7 +84,7 @@ class SecurePacs(pulumi.ComponentResource):
 
     def _wire(self) -> None:
         clinic = self._clinic
-        self._authority = resources.CertificateAuthority(
+        self._authority = self._own or resources.CertificateAuthority(
             f"{self._name}-ca", common_name=self._authority_name, organization=clinic.name, opts=self._child()
         )
         peers = {peer.ae_title: self._peer_certificate(peer) for peer in clinic.with_tls() if not peer.certificate}
