@@ -22,6 +22,7 @@ from securepacs.bundles import write_bundle
 from securepacs.clinic import Clinic, clinic_schema
 from securepacs.errors import ConfigurationError, DeploymentError, NotFoundError, RefusedError, SecurePacsError
 from securepacs.progress import Progress
+from securepacs.provider.adapter import whole_schema
 from securepacs.stackfile import clinic_of, read_stack_file
 from securepacs.workspace import Workspace, project_folder, workspace
 
@@ -278,12 +279,12 @@ def _whole_numbers(value: Any) -> Any:  # noqa: ANN401 - JSON has any shape
 
 
 @app.command()
-def schema() -> None:
+def schema(package: Annotated[bool, typer.Option("--package", help="Print Pulumi's package schema instead.")] = False) -> None:
     """Print the JSON Schema of a clinic's configuration.
 
     Example: securepacs schema > clinic.schema.json
     """
-    print(json.dumps(clinic_schema(), indent=2))
+    print(json.dumps(whole_schema() if package else clinic_schema(), indent=2))
 
 
 @app.command()
