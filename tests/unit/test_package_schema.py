@@ -18,7 +18,7 @@ from securepacs.clinic import parse_clinic
 from securepacs.component import SecurePacs
 from securepacs.errors import ConfigurationError
 from securepacs.provider.adapter import whole_schema
-from securepacs.provider.construct import COMPONENT, MODELS, SECRET_OUTPUTS, arguments
+from securepacs.provider.construct import COMPONENT, MODELS, SECRET_OUTPUTS, arguments, type_token
 from securepacs.provider.fields import UNKNOWN
 
 COMMITTED = Path(__file__).parents[2] / "docs" / "package.schema.json"
@@ -40,7 +40,7 @@ def test_every_argument_stands_in_the_schema_with_its_meaning(schema: dict[str, 
     """Each key of each typed dictionary is a property that is described in a sentence."""
     assert set(MODELS) == {value for value in vars(args).values() if is_typeddict(value)}
     tables = [schema["resources"][COMPONENT]["inputProperties"]]
-    tables += [schema["types"][f"securepacs:index:{typed.__name__}"]["properties"] for typed in MODELS if typed is not args.SecurePacsArgs]
+    tables += [schema["types"][type_token(typed.__name__)]["properties"] for typed in MODELS if typed is not args.SecurePacsArgs]
     for table in tables:
         assert all(told["description"].endswith(".") and len(told["description"]) > 5 for told in table.values())
     assert [len(table) for table in tables] == [
@@ -53,7 +53,7 @@ def test_what_is_secret_is_marked(schema: dict[str, Any]) -> None:
     outputs = schema["resources"][COMPONENT]["properties"]
     assert {name for name, told in outputs.items() if told.get("secret")} == SECRET_OUTPUTS == {"bundles", "passwords"}
     assert set(outputs) == {name for name in SecurePacs.__annotations__ if not name.startswith("_")}
-    assert schema["types"]["securepacs:index:OwnAuthorityArgs"]["properties"]["key"]["secret"] is True
+    assert schema["types"]["securepacs:index:OwnAuthority"]["properties"]["key"]["secret"] is True
 
 
 def test_the_schema_refers_to_nothing_that_it_lacks(schema: dict[str, Any]) -> None:

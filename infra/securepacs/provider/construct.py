@@ -63,7 +63,7 @@ def _analyzed() -> tuple[ComponentDefinition, Mapping[str, TypeDefinition]]:
 def component_schema() -> tuple[dict[str, Any], dict[str, Any]]:
     """Give the component and the types of its arguments as they stand in the package schema: (resources, types) by their tokens."""
     component, types = _analyzed()
-    whole = generate_schema(NAME, "", None, {component.name: component}, dict(types), []).to_json()
+    whole = _named(generate_schema(NAME, "", None, {component.name: component}, dict(types), []).to_json())
     made = whole["resources"][COMPONENT]
     # What it raises is said to a Python program; the others see the message.
     made["description"] = _paragraph(SecurePacs.__doc__).partition(" Raises ")[0]
@@ -74,10 +74,24 @@ def component_schema() -> tuple[dict[str, Any], dict[str, Any]]:
         if name in SECRET_OUTPUTS:
             told["secret"] = True
     for name, definition in types.items():
-        told = whole["types"][f"{NAME}:index:{name}"]
+        told = whole["types"][type_token(name)]
         told["description"] = _paragraph(definition.python_type.__doc__)
         _describe(told["properties"], definition.properties_mapping, definition.python_type)
     return whole["resources"], whole["types"]
+
+
+def type_token(name: str) -> str:
+    """Give the token of an argument's type: SDKs put `Args` behind its name, so it has none of its own."""
+    return f"{NAME}:index:{name.removesuffix('Args')}"
+
+
+def _named(value: Any) -> Any:  # noqa: ANN401 - JSON has any shape
+    """Give the schema with the tokens of its types as `type_token` has them."""
+    if isinstance(value, dict):
+        return {_named(key): _named(held) for key, held in value.items()}
+    if isinstance(value, list):
+        return [_named(held) for held in value]
+    return value.removesuffix("Args") if isinstance(value, str) and f"{NAME}:index:" in value else value
 
 
 def _bare(told: Mapping[str, Any]) -> dict[str, Any]:
