@@ -48,6 +48,8 @@ class Checkpoint:
     ids: frozenset[str]
     """Ids of the clinic's resources; empty after `down`."""
     salt: str
+    pending: int
+    """How many objects a killed run had begun to make."""
     text: str = field(repr=False)
 
 
@@ -57,8 +59,9 @@ def parse(path: Path, text: str) -> Checkpoint | None:
         latest: dict[str, Any] = json.loads(text)["checkpoint"]["latest"] or {}
         resources = [one for one in latest.get("resources") or [] if one["type"].startswith(f"{PROJECT}:") and one.get("custom")]
         salt = ((latest.get("secrets_providers") or {}).get("state") or {}).get("salt", "")
+        pending = len(latest.get("pending_operations") or [])
         time = (latest.get("manifest") or {}).get("time", "")
-        return Checkpoint(path, str(time), frozenset(str(one["id"]) for one in resources if one.get("id")), str(salt), text)
+        return Checkpoint(path, str(time), frozenset(str(one["id"]) for one in resources if one.get("id")), str(salt), pending, text)
     except (ValueError, KeyError, TypeError, AttributeError):
         return None
 

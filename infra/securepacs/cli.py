@@ -23,6 +23,7 @@ from securepacs.bundles import write_bundle
 from securepacs.clinic import Clinic, clinic_schema
 from securepacs.errors import ConfigurationError, HostError, NotFoundError, RefusedError, SecurePacsError
 from securepacs.failures import engine_failed
+from securepacs.pending import forget_half_made
 from securepacs.progress import Progress
 from securepacs.stackfile import clinic_of, read_stack_file
 from securepacs.workspace import Workspace, project_folder, workspace
@@ -91,7 +92,9 @@ def up(stack: Stack = "dev", config: Config = None, as_json: Json = False) -> No
     noted.print(f"[bold]{clinic.name}[/bold]: bringing the stack '{stack}' to its configuration")
     progress = Progress(noted)
     try:
-        outputs = place.open().up(on_event=progress, color="never", suppress_outputs=True, show_secrets=False).outputs
+        existing = place.open()
+        forget_half_made(place)
+        outputs = existing.up(on_event=progress, color="never", suppress_outputs=True, show_secrets=False).outputs
     except automation.CommandError as error:
         raise engine_failed(progress, error) from None
     target: dict[str, Any] = outputs["target"].value
@@ -170,8 +173,10 @@ def down(
     if not yes and not (sys.stdin.isatty() and typer.confirm(f"Take down {clinic.name} (stack '{stack}')?")):
         raise RefusedError("down", got="no consent", expected="--yes, or 'y' when asked", do="nothing was changed")
     progress = Progress(noted)
-    existing = _place(stack, content).open_existing()
+    place = _place(stack, content)
     try:
+        existing = place.open_existing()
+        forget_half_made(place)
         existing.destroy(on_event=progress, color="never", suppress_outputs=True, show_secrets=False)
     except automation.CommandError as error:
         raise engine_failed(progress, error) from None

@@ -25,10 +25,14 @@ KNOWN_FAILURES = {
 }
 
 
+def known_failure(text: str) -> DeploymentError | None:
+    """Give what a known failure is told as; None for one that is not in the table."""
+    return next((DeploymentError(what, do=do) for words, (what, do) in KNOWN_FAILURES.items() if words in text), None)
+
+
 def engine_failed(progress: Progress, error: automation.CommandError) -> SecurePacsError:
     """Turn the engine's failure into the lines that say what happened."""
-    for words, (what, do) in KNOWN_FAILURES.items():
-        if words in str(error):
-            return DeploymentError(what, do=do)
+    if known := known_failure(str(error)):
+        return known
     lines = [line.partition("error:")[2].strip() for line in str(error).splitlines() if "error:" in line]
     return DeploymentError("\n".join(dict.fromkeys(progress.problems or lines)) or str(error).strip())
