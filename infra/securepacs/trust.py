@@ -22,6 +22,17 @@ def authority_name(clinic: Clinic, generation: int) -> str:
     return f"{clinic.name} CA" if generation == 1 else f"{clinic.name} CA {generation}"
 
 
+def trusted_generations(clinic: Clinic) -> list[int]:
+    """Give the generations of the authorities that are trusted, the newest first."""
+    newest = clinic.authority.generation
+    return [newest, newest - 1] if clinic.authority.overlap else [newest]
+
+
+def authority_names(clinic: Clinic) -> list[str]:
+    """Name the authorities that are trusted, the newest first."""
+    return [authority_name(clinic, generation) for generation in trusted_generations(clinic)]
+
+
 def _alternative_names(peer: Peer) -> tuple[list[str], list[str]]:
     """Give the DNS names and IP addresses under which a peer is called."""
     if not peer.address:
@@ -38,8 +49,7 @@ class Trust:
 
     def __init__(self, name: str, clinic: Clinic, parent: pulumi.Resource) -> None:
         self._name, self._clinic, self._parent = name, clinic, parent
-        newest = clinic.authority.generation
-        self._generations = [newest, newest - 1] if clinic.authority.overlap else [newest]
+        self._generations = trusted_generations(clinic)
         self._authorities = {generation: self._authority(generation) for generation in self._generations}
         self._lists = {generation: self._revocation_list(generation) for generation in self._generations}
         self.peers = {peer.ae_title: self._peer(peer) for peer in clinic.with_tls() if not peer.certificate}
@@ -49,7 +59,7 @@ class Trust:
     @property
     def common_names(self) -> list[str]:
         """Names of the trusted authorities: the gateway believes a common name only from these issuers."""
-        return [authority_name(self._clinic, generation) for generation in self._generations]
+        return authority_names(self._clinic)
 
     @property
     def ca_pem(self) -> pulumi.Output[str]:
