@@ -23,6 +23,7 @@ from securepacs.errors import ConfigurationError, ExpiryError, NotFoundError, Re
 from securepacs.failures import engine_failed
 from securepacs.pending import forget_half_made
 from securepacs.progress import Progress
+from securepacs.provider.adapter import whole_schema
 from securepacs.terminal import Config, Json, Stack, Yes, consents, noted, stack_option, told
 from securepacs.workspace import workspace
 
@@ -262,12 +263,12 @@ def _whole_numbers(value: Any) -> Any:  # noqa: ANN401 - JSON has any shape
 
 
 @app.command()
-def schema() -> None:
+def schema(package: Annotated[bool, typer.Option("--package", help="Print Pulumi's package schema instead.")] = False) -> None:
     """Print the JSON Schema of a clinic's configuration.
 
     Example: securepacs schema > clinic.schema.json
     """
-    print(json.dumps(clinic_schema(), indent=2))
+    print(json.dumps(whole_schema() if package else clinic_schema(), indent=2))
 
 
 @app.command()

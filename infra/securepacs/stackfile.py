@@ -68,4 +68,7 @@ def clinic_of(content: dict[str, Any], path: Path) -> Clinic:
     declared = content["config"].get(CONFIG_KEY)
     if declared is None:
         raise ConfigurationError(f"{path}: {CONFIG_KEY}", got="nothing", expected="a clinic", do="see Pulumi.dev.yaml")
-    return parse_clinic(declared)
+    clinic = parse_clinic(declared)
+    if clinic.own_authority:
+        clinic.own_authority.read_key()
+    return clinic

@@ -15,10 +15,13 @@ import pulumi
 from securepacs import gateway, resources
 from securepacs.clinic import Clinic
 from securepacs.peers import Peer
+from securepacs.signer import OwnSigner
 
 
 def authority_name(clinic: Clinic, generation: int) -> str:
     """Name an authority. Each generation has a name of its own, so that certificates and revocation lists tell theirs."""
+    if clinic.own_authority:
+        return clinic.own_authority.common_name
     return f"{clinic.name} CA" if generation == 1 else f"{clinic.name} CA {generation}"
 
 
@@ -47,8 +50,8 @@ def _alternative_names(peer: Peer) -> tuple[list[str], list[str]]:
 class Trust:
     """The authorities, certificates and revocation lists of one clinic, as children of its component."""
 
-    def __init__(self, name: str, clinic: Clinic, parent: pulumi.Resource) -> None:
-        self._name, self._clinic, self._parent = name, clinic, parent
+    def __init__(self, name: str, clinic: Clinic, parent: pulumi.Resource, own: OwnSigner | None = None) -> None:
+        self._name, self._clinic, self._parent, self._own = name, clinic, parent, own
         self._generations = trusted_generations(clinic)
         self._authorities = {generation: self._authority(generation) for generation in self._generations}
         self._lists = {generation: self._revocation_list(generation) for generation in self._generations}
@@ -87,8 +90,8 @@ class Trust:
     def _resource_name(self, part: str, generation: int) -> str:
         return f"{self._name}-{part}" if generation == 1 else f"{self._name}-{part}-{generation}"
 
-    def _authority(self, generation: int) -> resources.CertificateAuthority:
-        return resources.CertificateAuthority(
+    def _authority(self, generation: int) -> resources.CertificateAuthority | OwnSigner:
+        return self._own or resources.CertificateAuthority(
             self._resource_name("ca", generation),
             common_name=authority_name(self._clinic, generation),
             organization=self._clinic.name,
