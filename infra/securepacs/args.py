@@ -73,10 +73,36 @@ class LimitsArgs(TypedDict):
     cpus: NotRequired[float]
 
 
+class AuthorityArgs(TypedDict):
+    """The clinic's own certificate authority."""
+
+    generation: NotRequired[int]
+    overlap: NotRequired[bool]
+    certificate_days: NotRequired[int]
+    crl_days: NotRequired[int]
+    renew_before_days: NotRequired[int]
+
+
+class RotationsArgs(TypedDict):
+    """How often each key or password was made anew."""
+
+    server: NotRequired[int]
+    login: NotRequired[int]
+    peers: NotRequired[dict[str, int]]
+    people: NotRequired[dict[str, int]]
+
+
+class ImagesArgs(TypedDict):
+    """What the containers' images are built on."""
+
+    base: NotRequired[str]
+
+
 class RevocationArgs(TypedDict):
     """A certificate that opens nothing any more."""
 
     serial: str
+    peer: NotRequired[str]
     date: str
     reason: NotRequired[str]
 
@@ -101,5 +127,8 @@ class SecurePacsArgs(TypedDict):
     peers: NotRequired[list[PeerArgs]]
     people: NotRequired[list[PersonArgs]]
     limits: NotRequired[LimitsArgs]
+    authority: NotRequired[AuthorityArgs]
+    rotations: NotRequired[RotationsArgs]
+    images: NotRequired[ImagesArgs]
     revoked: NotRequired[list[RevocationArgs]]
     own_authority: NotRequired[OwnAuthorityArgs]

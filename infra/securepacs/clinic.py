@@ -98,11 +98,60 @@ class Limits(Declared):
     """Processors that each container may use, no more than the host has."""
 
 
+class Authority(Declared):
+    """The clinic's own certificate authority, and how long what it signs is valid."""
+
+    generation: Annotated[int, Field(ge=1, le=9999)] = 1
+    """Which authority signs; `securepacs rotate ca` counts it up."""
+    overlap: bool = False
+    """While true the authority before is trusted too, and the gateway still shows its certificate: time to hand out new bundles."""
+    certificate_days: Annotated[int, Field(ge=2, le=3650)] = 397
+    """Days until a certificate of a peer or of the gateway expires."""
+    crl_days: Annotated[int, Field(ge=2, le=3650)] = 397
+    """Days until the revocation list expires; an expired one locks every peer out."""
+    renew_before_days: Annotated[int, Field(ge=1, le=365)] = 30
+    """Days before the expiry from which on the next `up` renews a certificate or the revocation list."""
+
+    @model_validator(mode="after")
+    def _agrees(self) -> Self:
+        if self.overlap and self.generation == 1:
+            raise ValueError("overlap is between two authorities, so that it needs generation 2 or later")
+        shortest = min(self.certificate_days, self.crl_days)
+        if self.renew_before_days >= shortest:
+            raise ValueError(f"renew_before_days is less than certificate_days and crl_days, here less than {shortest}")
+        return self
+
+
+Count = Annotated[int, Field(ge=0, le=1_000_000)]
+
+
+class Rotations(Declared):
+    """How often each key or password was made anew. A count that changes makes a new one; `securepacs rotate` counts."""
+
+    server: Count = 0
+    """The gateway's own certificates: the one it shows, and the one with which it calls peers."""
+    login: Count = 0
+    """The password with which the gateway reaches the archive."""
+    peers: dict[AETitle, Count] = {}
+    """Certificates of peers, by AE title."""
+    people: dict[str, Count] = {}
+    """Passwords of people, by name."""
+
+
+class Images(Declared):
+    """What the containers' images are built on."""
+
+    base: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._/-]{0,200}(:[A-Za-z0-9_.-]{1,128})?$")] = "securepacs-base:forky"
+    """Image on the engine; bootstrap makes the default. Another one, or a rebuilt one, is an upgrade."""
+
+
 class Revocation(Declared):
     """A certificate that opens nothing any more, though it is still in date."""
 
     serial: Annotated[str, Field(pattern=r"^[0-9a-f]{1,40}$")]
     """The certificate's serial number, lower-case hexadecimal (`securepacs status` shows it)."""
+    peer: AETitle | None = None
+    """AE title of the peer that held it; its open associations are ended too."""
     date: datetime.date
     """The day of the revocation, YYYY-MM-DD."""
     reason: RevocationReason = "unspecified"
@@ -131,6 +180,9 @@ class Clinic(Declared):
     peers: list[Peer] = []
     people: list[Person] = []
     limits: Limits = Limits()
+    authority: Authority = Authority()
+    rotations: Rotations = Rotations()
+    images: Images = Images()
     revoked: list[Revocation] = []
     own_authority: OwnAuthority | None = None
     """The clinic's own certificate authority; by default one is made."""
@@ -151,6 +203,15 @@ class Clinic(Declared):
                 yield f"{kind}: the name '{name}' stands more than once (case is not counted, the archive's own counts); each is unique"
         for serial in _repeated(entry.serial for entry in self.revoked):
             yield f"revoked: serial {serial} stands more than once"
+        for kind, counted, declared in (
+            ("peers", self.rotations.peers, {peer.ae_title for peer in self.peers}),
+            ("people", self.rotations.people, {person.name for person in self.people}),
+        ):
+            for name in counted:
+                if name not in declared:
+                    yield f"rotations.{kind}: got '{name}', allowed are the names that {kind} declares"
+        if self.own_authority and self.authority.generation > 1:
+            yield "authority.generation: got more than 1; one's own authority is followed by another certificate under own_authority"
         yield from self._peers_that_disagree()
         yield from self._ports_that_clash()
 

@@ -17,6 +17,9 @@ PAIRS = [
     (args.NetworksArgs, clinic.Networks),
     (args.PersonArgs, clinic.Person),
     (args.LimitsArgs, clinic.Limits),
+    (args.AuthorityArgs, clinic.Authority),
+    (args.RotationsArgs, clinic.Rotations),
+    (args.ImagesArgs, clinic.Images),
     (args.RevocationArgs, clinic.Revocation),
     (args.PeerArgs, peers.Peer),
     (args.PlaintextArgs, peers.Plaintext),
@@ -46,9 +49,9 @@ def test_every_part_of_the_clinic_is_held() -> None:
 
 @pytest.mark.parametrize(("typed", "_model"), PAIRS)
 def test_the_arguments_can_be_offered_to_other_languages(typed: Any, _model: type[Declared]) -> None:  # noqa: ANN401 - as above
-    """Only what Pulumi's schema can say is used: plain types, lists of them, typed dictionaries."""
+    """Only what Pulumi's schema can say is used: plain types, lists and maps of them, typed dictionaries."""
     for name, hint in _hints(typed).items():
         if name in SECRETS.get(typed, set()):
             continue
-        plain = get_args(hint)[0] if get_origin(hint) is list else hint
+        plain = get_args(hint)[-1] if get_origin(hint) in {list, dict} else hint
         assert plain in {str, int, float, bool} or is_typeddict(plain)
