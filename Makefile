@@ -49,6 +49,18 @@ test-provider: bootstrap ## the provider over gRPC, against the engine
 test-deployed: bootstrap ## a whole archive, attacked
 	@tests/run deployed
 
+.PHONY: test-yaml
+test-yaml: bootstrap ## a clinic in Pulumi YAML; builds Pulumi's YAML language host where there is none
+	@command -v pulumi-language-yaml >/dev/null || test -x .tools/yaml/pulumi-language-yaml \
+	    || go build -C tests/lifecycle/reuse/yaml_host -o "$(CURDIR)/.tools/yaml/" github.com/pulumi/pulumi-yaml/cmd/pulumi-language-yaml
+	@.venv/bin/python -m pytest -q tests/lifecycle/reuse/yaml_clinic.py
+
+.PHONY: docs
+docs: bootstrap ## write what is generated: docs/api.md and the schemas
+	@.venv/bin/securepacs schema > docs/clinic.schema.json
+	@.venv/bin/securepacs schema --package > docs/package.schema.json
+	@.venv/bin/python docs/reference.py > docs/api.md
+
 .PHONY: lock
 lock: bootstrap ## write requirements.lock anew from pyproject.toml
 	@.venv/bin/uv pip compile --quiet --upgrade --generate-hashes --no-emit-index-url --no-header \
