@@ -45,6 +45,7 @@ CHANGES: list[dict[str, object]] = [
     {"limits": {"storage_mb": 50000, "associations_per_peer": 5}},
     {"limits": {"storage_mb": 40000, "archive_memory_mb": 1536}},
     {"people": [{"name": "vera", "role": "admin"}]},
+    {"rotations": {"server": 2, "login": 2}},
     {"https": {"addresses": ["127.0.0.1"], "port": HTTPS_PORT + 1}},
     {},
 ]
