@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import itertools
 import statistics
 import threading
 import time
@@ -152,7 +153,7 @@ class Sender(threading.Thread):
     def interruption_ms(self) -> float:
         """Give the longest time between two acknowledged stores less the usual one, in ms."""
         ends = [one.ended for one in self.tries if one.acknowledged]
-        gaps = [later - earlier for earlier, later in zip(ends, ends[1:], strict=False)]
+        gaps = [later - earlier for earlier, later in itertools.pairwise(ends)]
         return 1000 * (max(gaps) - statistics.median(gaps)) if gaps else float("inf")
 
 
@@ -219,7 +220,9 @@ class Load:
 
     def first_acknowledged_after(self, moment: float) -> float:
         """Give the end of the first store that began after `moment` and was acknowledged, on the monotonic clock; inf for none yet."""
-        return min((one.ended for s in self.senders for one in list(s.tries) if one.began > moment and one.acknowledged), default=float("inf"))
+        return min(
+            (one.ended for s in self.senders for one in list(s.tries) if one.began > moment and one.acknowledged), default=float("inf")
+        )
 
     def report(self, change: str, seconds: float, reader: Caller) -> Report:
         """Have every acknowledged instance retrieved by `reader`, compare, and give what came of it. The senders have ended."""

@@ -65,13 +65,21 @@ def folder() -> Iterator[Path]:
 def clinic(folder: Path) -> Iterator[Living]:
     """The clinic, up, with its bundles."""
     remove_left_overs(STACK)
-    made = Living(Stack(STACK, folder / "clinic.yaml", environment(folder / "home")), folder, declaration(STACK, DICOM_PORT, HTTPS_PORT), REPORTS)
+    made = Living(
+        Stack(STACK, folder / "clinic.yaml", environment(folder / "home")), folder, declaration(STACK, DICOM_PORT, HTTPS_PORT), REPORTS
+    )
     try:
         made.up()
         made.take()
         yield made
     finally:
         made.take_down()
+
+
+@pytest.fixture(scope="session")
+def reports() -> list[Report]:
+    """The table that is shown at the end."""
+    return REPORTS
 
 
 @pytest.fixture

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import socket
+import subprocess
+import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,6 +15,7 @@ from typing import Any
 import yaml
 
 from deployed.deployment import CLINIC_KEY, HERE, CommandError, Stack, docker, remove_left_overs, run
+from lifecycle.change.past import PastStack
 from lifecycle.steady import Calling, Report
 from securepacs_harness.bundles import Bundles, Material, write_bundle
 from securepacs_harness.probes import http
@@ -93,6 +97,43 @@ class Living:
         self.reread()
         return time.monotonic() - began
 
+    def tried(self, *arguments: str) -> tuple[int, str]:
+        """Run a command of `securepacs` for this stack; give its exit status and all that it printed."""
+        command = [str(Path(sys.executable).with_name("securepacs")), *arguments, "--stack", self.stack.name]
+        done = subprocess.run(
+            command, env=dict(self.stack.environment), capture_output=True, text=True, timeout=300, stdin=subprocess.DEVNULL, check=False
+        )
+        return done.returncode, done.stdout + done.stderr
+
+    def preview(self) -> str:
+        """Say what `up` would do. Raises CommandError."""
+        self.write()
+        status, told = self.tried("preview", "--config", str(self.stack.config))
+        if status:
+            raise CommandError(f"preview ended with {status}: {told}")
+        return told
+
+    def up_as_of(self, *, days_ago: int) -> None:
+        """Bring the clinic to its declaration as if it were so many days ago."""
+        self.write()
+        PastStack(self.stack.name, self.stack.config, self.stack.environment, days_ago).up()
+
+    def peer(self, ae_title: str) -> dict[str, Any]:
+        """Give the declaration of a peer."""
+        (found,) = (peer for peer in self.declared["peers"] if peer["ae_title"] == ae_title)
+        declared: dict[str, Any] = found
+        return declared
+
+    def shown_certificate(self) -> bytes:
+        """Give the certificate that the gateway shows to peers, as DER."""
+        offer = self.offer(self.bundles.material("WS01"))
+        address, context = (self.target.dicom.host, self.target.dicom.port), offer.context()
+        with (
+            socket.create_connection(address, 10) as plain,
+            context.wrap_socket(plain, server_hostname=offer.server_name) as secured,
+        ):
+            return secured.getpeercert(binary_form=True) or b""
+
     def outputs(self) -> dict[str, Any]:
         """Give the stack's outputs, decrypted."""
         told: dict[str, str] = json.loads(self.stack.securepacs("env", "--json"))
@@ -115,29 +156,31 @@ class Living:
         self.bundles = Bundles(folder)
         return before
 
-    def caller(self, name: str, *, bundles: Bundles | None = None, calling: str | None = None, timeout: float = 10) -> Caller:
-        """Call as a peer with its bundle (`bundles`: an older one), which holds also the authority that it trusts."""
-        material = (bundles or self.bundles).material(name)
-        line = Line(self.target.dicom.host, self.target.dicom.port, self.offer(material))
-        return Caller(line, self.target.dicom.ae_title, calling or name, timeout)
+    def caller(self, name: str, *, bundles: Bundles | None = None, trusted: Bundles | None = None) -> Caller:
+        """Call as a peer with its bundle (`bundles`: an older one) and the authorities that came with it (`trusted`: with another)."""
+        offer = self.offer((bundles or self.bundles).material(name))
+        if trusted:
+            offer = dataclasses.replace(offer, ca=trusted.material(name).ca.read_text(encoding="ascii"))
+        return Caller(Line(self.target.dicom.host, self.target.dicom.port, offer), self.target.dicom.ae_title, name)
 
     def offer(self, material: Material) -> Offer:
-        """Offer a bundle's certificate, trusting the authority that came with it."""
+        """Offer a bundle's certificate, trusting the authorities that came with it."""
         return Offer(material.ca.read_text(encoding="ascii"), self.target.dicom.server_name, material)
 
     def calling(self, name: str) -> Calling:
         """Give a peer that calls with the newest bundle that was fetched."""
         return lambda: self.caller(name)
 
-    def web(self, trusted: str | None = None) -> Line:
-        """The line to the HTTPS listener, trusting the authority of the newest bundles (or `trusted`, PEM)."""
+    def web(self) -> Line:
+        """The line to the HTTPS listener."""
         if self.target.https is None:
             raise ValueError("the target declares no HTTPS listener")
-        return http.line_of(self.target.https.base_url, Offer(trusted or self.target.ca, self.target.https.server_name))
+        return http.line_of(self.target.https.base_url, Offer(self.target.ca, self.target.https.server_name))
 
     def containers(self) -> Containers:
         """Say which containers serve, and since when."""
-        told = docker("inspect", "-f", "{{.Name}} {{.Id}} {{.State.StartedAt}}", *(f"{self.name}-{part}" for part in ("archive", "gateway")))
+        names = [f"{self.name}-{part}" for part in ("archive", "gateway")]
+        told = docker("inspect", "-f", "{{.Name}} {{.Id}} {{.State.StartedAt}}", *names)
         return {line.split()[0].removeprefix(f"/{self.name}-"): line.split(" ", 1)[1] for line in told.splitlines()}
 
     def take_down(self) -> None:
