@@ -103,7 +103,7 @@ class Authority(Declared):
     generation: Annotated[int, Field(ge=1, le=9999)] = 1
     """Which authority signs; `securepacs rotate ca` counts it up."""
     overlap: bool = False
-    """While true the authority before is trusted too, and the gateway still shows its certificate: time for the peers to take new bundles."""
+    """While true the authority before is trusted too, and the gateway still shows its certificate: time to hand out new bundles."""
     certificate_days: Annotated[int, Field(ge=2, le=3650)] = 397
     """Days until a certificate of a peer or of the gateway expires."""
     crl_days: Annotated[int, Field(ge=2, le=3650)] = 397

@@ -38,14 +38,16 @@ def folders(paths: Mapping[str, Any] | set[str]) -> set[str]:
     return {str(parent) for path in paths for parent in PurePosixPath(path).parents if str(parent) != "."}
 
 
-def write(client: docker.APIClient, image: str, inputs: Values) -> None:
-    """Make a volume hold exactly the declared files."""
+def write(client: docker.APIClient, image: str, inputs: Values) -> set[str]:
+    """Make a volume hold exactly the declared files; give the paths of those that were not as declared before."""
     with _helper(client, image, inputs) as helper:
+        before = observe(_read(client, helper), inputs)["files"]
         client.put_archive(helper, "/", _pack(inputs))
         present = _read(client, helper)
     wanted = set(inputs["files"]) | folders(inputs["files"])
     stale = {path for path in present if path not in wanted and path != ""}
     _remove(client, image, inputs, {path for path in stale if not stale & folders({path})})
+    return {path for path, file in inputs["files"].items() if before.get(path) != file}
 
 
 def remove_all(client: docker.APIClient, image: str, state: Values) -> None:
