@@ -1,4 +1,4 @@
-"""Stands for an earlier release of this project, one that ran on Orthanc 1.12: run as a module it is that release's command line."""
+"""Stands for an earlier release of this project, one for Orthanc 1.12 and HAProxy 3.0: run as a module it is that release's command line."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from deployed.deployment import Stack, run
-from securepacs import archive, cli
+from securepacs import archive, cli, gateway
 from securepacs.clinic import Clinic
 
 FLOOR = "1.12.0"
@@ -16,6 +16,9 @@ FLOOR = "1.12.0"
 #: Options that Orthanc 1.12.7 does not know, and one that it knows only as a Boolean.
 UNKNOWN = ("MaximumFileSizeInArchiveMB", "MaximumRequestBodySizeMB")
 OTHERWISE = {"OverwriteInstances": False}
+
+#: What HAProxy 3.0 does not know.
+UNKNOWN_WORD = "tune.lua.bool-sample-conversion"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,14 +33,18 @@ class EarlierStack(Stack):
 
 def main() -> None:
     """Run the command line with what the earlier release had otherwise."""
-    today = archive.orthanc_configuration
+    orthanc, haproxy = archive.orthanc_configuration, gateway.haproxy_configuration
 
-    def then(clinic: Clinic, gateway_password: str) -> dict[str, Any]:
-        configuration = {**today(clinic, gateway_password), **OTHERWISE}
+    def orthanc_then(clinic: Clinic, gateway_password: str) -> dict[str, Any]:
+        configuration = {**orthanc(clinic, gateway_password), **OTHERWISE}
         return {key: value for key, value in configuration.items() if key not in UNKNOWN}
 
+    def haproxy_then(clinic: Clinic, secrets: gateway.GatewaySecrets) -> str:
+        return "".join(line for line in haproxy(clinic, secrets).splitlines(keepends=True) if UNKNOWN_WORD not in line)
+
     archive.ORTHANC_FLOOR = FLOOR
-    archive.orthanc_configuration = then
+    archive.orthanc_configuration = orthanc_then
+    gateway.haproxy_configuration = haproxy_then
     cli.main()
 
 

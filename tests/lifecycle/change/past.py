@@ -49,7 +49,7 @@ def provider() -> None:
 
 def main() -> None:
     """Run the command line; the engine finds the provider beside the interpreter that the workspace names."""
-    workspace.sys = types.SimpleNamespace(executable=str(Path(os.environ[_FOLDER]) / "python"))  # type: ignore[attr-defined] # all that it reads
+    workspace.sys = types.SimpleNamespace(executable=str(Path(os.environ[_FOLDER]) / "python"))  # type: ignore[assignment, attr-defined] # all that it reads
     cli.main()
 
 
