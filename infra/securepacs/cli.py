@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import json
 import shlex
@@ -17,10 +18,12 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Column, Table
 
-from securepacs import inventory
+from securepacs import inventory, recovery
 from securepacs.bundles import write_bundle
 from securepacs.clinic import Clinic, clinic_schema
-from securepacs.errors import ConfigurationError, DeploymentError, NotFoundError, RefusedError, SecurePacsError
+from securepacs.errors import ConfigurationError, HostError, NotFoundError, RefusedError, SecurePacsError
+from securepacs.failures import engine_failed
+from securepacs.pending import forget_half_made
 from securepacs.progress import Progress
 from securepacs.stackfile import clinic_of, read_stack_file
 from securepacs.workspace import Workspace, project_folder, workspace
@@ -41,14 +44,19 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON for a program to 
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 
-def _declared(stack: str, config: Path | None) -> tuple[Workspace, Clinic]:
-    """Read and validate the configuration, and lay out the stack's place. Nothing of the deployment is touched."""
+def _declared(stack: str, config: Path | None) -> tuple[dict[str, Any], Clinic]:
+    """Read and validate the configuration."""
     path = config or project_folder() / f"Pulumi.{stack}.yaml"
     content = read_stack_file(path)
-    clinic = clinic_of(content, path)
+    return content, clinic_of(content, path)
+
+
+def _place(stack: str, content: dict[str, Any]) -> Workspace:
+    """Lay out the stack's place, where its state is that of what stands on the engine. Nothing of the deployment is touched."""
     place = workspace(stack)
+    recovery.guard(place, inventory.engine())
     place.prepare(content)
-    return place, clinic
+    return place
 
 
 def _outputs(stack: str) -> dict[str, Any]:
@@ -56,35 +64,19 @@ def _outputs(stack: str) -> dict[str, Any]:
 
     Raises NotFoundError where the stack is not deployed.
     """
+    place = workspace(stack)
     try:
-        outputs = {name: output.value for name, output in workspace(stack).open_existing().outputs().items()}
+        outputs = {name: output.value for name, output in place.open_existing().outputs().items()}
     except automation.CommandError as error:
-        raise _engine_failed(Progress(noted), error) from None
+        raise engine_failed(Progress(noted), error) from None
+    except NotFoundError:
+        # A clinic that stands without its state is told apart where an engine answers; the state itself needs none.
+        with contextlib.suppress(HostError):
+            recovery.guard(place, inventory.engine())
+        raise
     if "target" not in outputs:
         raise NotFoundError(f"stack '{stack}'", got="nothing deployed", expected="a running clinic", do="run `securepacs up` first")
     return outputs
-
-
-#: Words in the engine's failure -> what a person is told instead.
-_KNOWN_FAILURES = {
-    "incorrect passphrase": (
-        "the passphrase is not the one of this state",
-        "put back .securepacs/passphrase, or set PULUMI_CONFIG_PASSPHRASE_FILE",
-    ),
-    "currently locked": (
-        "another run is working on this stack",
-        "wait until it ends; if there is none, remove its lock with `pulumi cancel`",
-    ),
-}
-
-
-def _engine_failed(progress: Progress, error: automation.CommandError) -> SecurePacsError:
-    """Turn the engine's failure into the lines that say what happened."""
-    for words, (what, do) in _KNOWN_FAILURES.items():
-        if words in str(error):
-            return DeploymentError(what, do=do)
-    lines = [line.partition("error:")[2].strip() for line in str(error).splitlines() if "error:" in line]
-    return DeploymentError("\n".join(dict.fromkeys(progress.problems or lines)) or str(error).strip())
 
 
 @app.command()
@@ -94,15 +86,17 @@ def up(stack: Stack = "dev", config: Config = None, as_json: Json = False) -> No
     Example: securepacs up --stack dev
     """
     begun = time.monotonic()
-    place, clinic = _declared(stack, config)
-    client = inventory.engine()
-    inventory.check_ports(clinic, inventory.published_by(client, stack))
+    content, clinic = _declared(stack, config)
+    place = _place(stack, content)
+    inventory.check_ports(clinic, inventory.published_by(inventory.engine(), stack))
     noted.print(f"[bold]{clinic.name}[/bold]: bringing the stack '{stack}' to its configuration")
     progress = Progress(noted)
     try:
-        outputs = place.open().up(on_event=progress, color="never", suppress_outputs=True, show_secrets=False).outputs
+        existing = place.open()
+        forget_half_made(place)
+        outputs = existing.up(on_event=progress, color="never", suppress_outputs=True, show_secrets=False).outputs
     except automation.CommandError as error:
-        raise _engine_failed(progress, error) from None
+        raise engine_failed(progress, error) from None
     target: dict[str, Any] = outputs["target"].value
     seconds = time.monotonic() - begun
     if as_json:
@@ -144,13 +138,14 @@ def preview(stack: Stack = "dev", config: Config = None, as_json: Json = False) 
 
     Example: securepacs preview --stack dev
     """
-    place, clinic = _declared(stack, config)
+    content, clinic = _declared(stack, config)
+    place = _place(stack, content)
     noted.print(f"[bold]{clinic.name}[/bold]: what `up` would do to the stack '{stack}'")
     progress = Progress(noted, preview=True)
     try:
         place.open().preview(on_event=progress, color="never", suppress_outputs=True)
     except automation.CommandError as error:
-        raise _engine_failed(progress, error) from None
+        raise engine_failed(progress, error) from None
     if as_json:
         told.print_json(json.dumps({"changes": dict(progress.done)}))
     else:
@@ -170,7 +165,7 @@ def down(
 
     Example: securepacs down --stack dev
     """
-    place, clinic = _declared(stack, config)
+    content, clinic = _declared(stack, config)
     if delete_data and delete_data != clinic.name:
         raise RefusedError(
             "--delete-data", got=f"'{delete_data}'", expected=f"the clinic's name, '{clinic.name}'", do="nothing was changed"
@@ -178,11 +173,13 @@ def down(
     if not yes and not (sys.stdin.isatty() and typer.confirm(f"Take down {clinic.name} (stack '{stack}')?")):
         raise RefusedError("down", got="no consent", expected="--yes, or 'y' when asked", do="nothing was changed")
     progress = Progress(noted)
-    existing = place.open_existing()
+    place = _place(stack, content)
     try:
+        existing = place.open_existing()
+        forget_half_made(place)
         existing.destroy(on_event=progress, color="never", suppress_outputs=True, show_secrets=False)
     except automation.CommandError as error:
-        raise _engine_failed(progress, error) from None
+        raise engine_failed(progress, error) from None
     noted.print(f"[green]down[/green]: {progress.summary()}")
     volume = inventory.data_volume(clinic)
     if delete_data:
@@ -191,6 +188,27 @@ def down(
         told.print(f"the volume {volume} with all studies was {'removed' if removed else 'gone already'}", highlight=False)
     else:
         told.print(f"the studies are kept in the volume {volume}; --delete-data {clinic.name} gives them up", highlight=False)
+
+
+@app.command()
+def recover(
+    stack: Stack = "dev",
+    new_authority: Annotated[bool, typer.Option("--new-authority", help="Give up a state that no passphrase opens any more.")] = False,
+    yes: Yes = False,
+) -> None:
+    """Find a clinic whose state was lost or damaged: put the newest good state back, or begin anew on its studies.
+
+    Example: securepacs recover --stack dev
+    """
+    place, client = workspace(stack), inventory.engine()
+    finding = recovery.look(place, client)
+    told.print(recovery.table(finding))
+    told.print(recovery.told(finding), highlight=False)
+    way = recovery.way(finding, new_authority=new_authority)
+    if way is recovery.Way.BEGIN_ANEW and not yes and not (sys.stdin.isatty() and typer.confirm(recovery.QUESTION)):
+        raise RefusedError("recover", got="no consent to new keys", expected="--yes, or 'y' when asked", do="nothing was changed")
+    for line in recovery.carry_out(way, finding, place, client):
+        told.print(line, highlight=False, soft_wrap=True)
 
 
 @app.command()

@@ -115,7 +115,7 @@ def test_names_are_camel_case_on_the_wire_and_data_is_left_alone() -> None:
             pids=5,
             healthcheck=resources.HealthCheck(["true"], interval_seconds=3),
             extra_hosts={"my_host": "192.0.2.1"},
-            restart_on={"some_file": files.revision},
+            restart_on=files.revisions,
         )
         return container.container_id.apply(seen.append)
 

@@ -21,9 +21,10 @@ class _Engine(pulumi.runtime.Mocks):
 
     def new_resource(self, args: pulumi.runtime.MockResourceArgs) -> tuple[str, dict[str, Any]]:
         self.made[args.name] = (args.typ, dict(args.inputs))
-        computed = {
-            name: f"<{name} of {args.name}>" for name in ("certPem", "keyPem", "crlPem", "imageId", "revision", "value", "sha512crypt")
-        }
+        names = ("certPem", "keyPem", "crlPem", "imageId", "value", "sha512crypt")
+        computed: dict[str, Any] = {name: f"<{name} of {args.name}>" for name in names}
+        if "files" in args.inputs:  # they come as a secret: in an envelope
+            computed["revisions"] = {path: f"<{path} of {args.name}>" for path in args.inputs["files"]["value"]}
         return f"{args.name}-id", {**computed, **args.inputs}
 
     def call(self, args: pulumi.runtime.MockCallArgs) -> tuple[dict[Any, Any], list[tuple[str, str]] | None]:
@@ -42,16 +43,17 @@ def engine() -> Iterator[_Engine]:
     yield engine
 
 
+@pulumi.runtime.test  # type: ignore[untyped-decorator]  # the SDK leaves it untyped
+def declare(declared: SecurePacsArgs) -> pulumi.Output[Any]:
+    """Declare a clinic to the engine."""
+    pacs = SecurePacs("pacs", declared)
+    return pulumi.Output.all(pacs.target, pacs.bundles, pacs.passwords, pacs.certificates)
+
+
 @pytest.fixture
 def deployed(engine: _Engine, declared: SecurePacsArgs) -> _Engine:
     """The small clinic, declared to the noting engine."""
-
-    @pulumi.runtime.test  # type: ignore[untyped-decorator]  # the SDK leaves it untyped
-    def declare() -> pulumi.Output[Any]:
-        pacs = SecurePacs("pacs", declared)
-        return pulumi.Output.all(pacs.target, pacs.bundles, pacs.passwords, pacs.certificates)
-
-    declare()
+    declare(declared)
     return engine
 
 
@@ -99,12 +101,47 @@ def test_secrets_travel_as_files_only(deployed: _Engine) -> None:
     assert {file["mode"] for files in deployed.of("Files").values() for file in files["files"]["value"].values()} == {"0400"}
 
 
-def test_a_change_of_files_reloads_the_gateway_and_restarts_the_archive(deployed: _Engine) -> None:
-    """New files reach a running gateway by a reload; the archive, which reads them once, restarts."""
-    containers = deployed.of("Container")
-    assert containers["pacs-gateway"]["reloadOn"] == {"files": "<revision of pacs-gateway-config>"}
-    assert containers["pacs-gateway"]["reloadSignal"] == "SIGUSR2"
-    assert containers["pacs-archive"]["restartOn"] == {"files": "<revision of pacs-archive-config>"}
+def test_files_reach_a_running_service_without_a_restart_where_they_can(deployed: _Engine) -> None:
+    """The gateway reloads for any of its files; the archive takes over its peers while it runs, and restarts for the rest."""
+    gateway, archive = (deployed.of("Container")[f"pacs-{part}"] for part in ("gateway", "archive"))
+    files = deployed.of("Files")["pacs-gateway-config"]["files"]["value"]
+    assert gateway["reloadOn"] == {path: f"<{path} of pacs-gateway-config>" for path in files}
+    assert "restartOn" not in gateway
+    assert archive["reloadOn"] == {"peers.json": "<peers.json of pacs-archive-config>"}
+    assert set(archive["restartOn"]) == {"orthanc.json", "authorization"}
+
+
+def test_one_authority_signs_where_nothing_overlaps(deployed: _Engine) -> None:
+    """A clinic without a rotation has one authority, and everything is signed by it."""
+    assert list(deployed.of("CertificateAuthority")) == ["pacs-ca"]
+    assert {inputs["caCertPem"] for inputs in deployed.of("Certificate").values()} == {"<certPem of pacs-ca>"}
+
+
+@pytest.mark.parametrize(
+    ("overlap", "authorities", "server_signed_by"),
+    [(True, {"pacs-ca-3", "pacs-ca-2"}, "pacs-ca-2"), (False, {"pacs-ca-3"}, "pacs-ca-3")],
+    ids=["overlap", "finished"],
+)
+def test_while_authorities_overlap_the_gateway_shows_the_old_one(
+    engine: _Engine, declared: SecurePacsArgs, *, overlap: bool, authorities: set[str], server_signed_by: str
+) -> None:
+    """Peers get certificates of the new authority at once; the gateway shows the old one's until the overlap ends."""
+    declared["authority"] = {"generation": 3, "overlap": overlap}
+    declared["rotations"] = {"server": 2, "peers": {"CT01": 1}, "people": {"vera": 4}}
+    declare(declared)
+    assert set(engine.of("CertificateAuthority")) == authorities
+    certificates = engine.of("Certificate")
+    assert certificates["pacs-server"]["caCertPem"] == f"<certPem of {server_signed_by}>"
+    assert certificates["pacs-peer-CT01"]["caCertPem"] == "<certPem of pacs-ca-3>"
+    assert {name: inputs.get("keepers") for name, inputs in {**certificates, **engine.of("Password")}.items()} == {
+        "pacs-server": {"rotation": "2"},
+        "pacs-egress": {"rotation": "2"},
+        "pacs-peer-CT01": {"rotation": "1"},
+        "pacs-peer-WS01": None,
+        "pacs-person-vera": {"rotation": "4"},
+        "pacs-person-anna": None,
+        "pacs-archive-login": None,
+    }
 
 
 def test_every_object_of_the_engine_is_labelled_with_its_stack(deployed: _Engine) -> None:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from securepacs.provider.fields import Values
 
 _PLACE: Final = "volume"
-_HELPER: Final = "securepacs.helper"
+HELPER: Final = "securepacs.helper"
 _MIB: Final = 1024 * 1024
 _REMOVE_SECONDS: Final = 60
 #: A preview may look into the volume while another run writes: what is younger may be in use.
@@ -84,7 +84,7 @@ def _full(file: Values, folder: Values) -> Values:
 
 def sweep(client: docker.APIClient, volume: str, seconds: float) -> None:
     """Remove the containers of this module that a killed run left: those that are older than any run needs."""
-    for left in client.containers(all=True, filters={"label": f"{_HELPER}={volume}"}):
+    for left in client.containers(all=True, filters={"label": f"{HELPER}={volume}"}):
         if time.time() - left["Created"] >= seconds:
             engine.remove_container(client, left["Id"])
 
@@ -107,7 +107,7 @@ def _body(image: str, owner: Values, command: list[str]) -> dict[str, Any]:
         "Entrypoint": command[:1],
         "Cmd": command[1:],
         "User": "0:0",
-        "Labels": {engine.STACK: owner["stack"], engine.COMPONENT: owner["component"], _HELPER: owner["volume"]},
+        "Labels": {engine.STACK: owner["stack"], engine.COMPONENT: owner["component"], HELPER: owner["volume"]},
         "NetworkDisabled": True,
         "HostConfig": {
             "NetworkMode": "none",
