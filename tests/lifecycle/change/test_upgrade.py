@@ -27,6 +27,9 @@ DICOM_PORT, HTTPS_PORT = 13410, 13411
 
 RETURNED = "the old one was put back and serves again"
 
+WRITTEN_BY, OWN_VERSION = "/var/lib/archive/written-by", "/usr/share/securepacs/orthanc-version"
+SETTLED_SECONDS = 110
+
 Kept = dict[str, dict[str, str]]
 """Study -> SOP instance UID -> SHA-256 of its data set."""
 
@@ -143,10 +146,26 @@ def test_the_next_good_image_goes_in(old: Old, images: Path, reports: list[Repor
     assert clinic.containers() == before
 
 
+def written_by(clinic: Living) -> str:
+    """Give the version that the archive's data belong to, '' while that is open."""
+    return docker("exec", f"{clinic.name}-archive", "cat", WRITTEN_BY, check=False).strip()
+
+
+def test_the_version_is_noted_once_it_has_settled(clinic: Living) -> None:
+    """An archive that has run past the health gate notes its version beside its data."""
+    own = docker("exec", f"{clinic.name}-archive", "cat", OWN_VERSION).strip()
+    until = time.monotonic() + SETTLED_SECONDS
+    while written_by(clinic) != own and time.monotonic() < until:
+        time.sleep(0.5)
+    assert written_by(clinic) == own
+
+
 def test_a_downgrade_is_refused(old: Old, images: Path, reports: list[Report]) -> None:
     """The earlier release refuses the data that a later Orthanc wrote, and the later one serves again."""
     clinic = old.clinic
     before = clinic.containers()
+    # What the archive itself does when it has settled; the test does not wait for that here.
+    docker("exec", f"{clinic.name}-archive", "cp", OWN_VERSION, WRITTEN_BY)
     today = clinic.stack
     clinic.stack = EarlierStack(STACK, today.config, today.environment)
     clinic.declared["images"] = {"base": bases.stable()}
@@ -156,7 +175,7 @@ def test_a_downgrade_is_refused(old: Old, images: Path, reports: list[Report]) -
     finally:
         clinic.stack = today
     assert RETURNED in said[0]
-    assert re.search(r"1\.13[^\n]*1\.12", said[0]), said[0]
+    assert re.search(r"the data were written by Orthanc 1\.13[^\n]*this is 1\.12", said[0]), said[0]
     assert clinic.containers()["archive"].split()[0] == before["archive"].split()[0]
     clinic.declared["images"] = {"base": bases.rebuilt()}
     clinic.up()
