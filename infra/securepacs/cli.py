@@ -2,31 +2,30 @@
 
 from __future__ import annotations
 
-import contextlib
 import datetime
 import json
 import shlex
 import sys
-import time
 from pathlib import Path
 from typing import Annotated, Any
 
 import tomli_w
 import typer
 from pulumi import automation
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Column, Table
 
-from securepacs import inventory, recovery
+from securepacs import cli_keys, inventory, recovery
 from securepacs.bundles import write_bundle
-from securepacs.clinic import Clinic, clinic_schema
-from securepacs.errors import ConfigurationError, HostError, NotFoundError, RefusedError, SecurePacsError
+from securepacs.clinic import clinic_schema
+from securepacs.deployment import bring_up, declared, outputs_of, place_of
+from securepacs.errors import ConfigurationError, ExpiryError, NotFoundError, RefusedError, SecurePacsError
 from securepacs.failures import engine_failed
 from securepacs.pending import forget_half_made
 from securepacs.progress import Progress
-from securepacs.stackfile import clinic_of, read_stack_file
-from securepacs.workspace import Workspace, project_folder, workspace
+from securepacs.provider.adapter import whole_schema
+from securepacs.terminal import Config, Json, Stack, Yes, consents, noted, stack_option, told
+from securepacs.workspace import workspace
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -36,47 +35,8 @@ app = typer.Typer(
     help="One clinic's picture archive: deployed, refused to strangers, and looked after.",
 )
 
-told, noted = Console(), Console(stderr=True)
-
-Stack = Annotated[str, typer.Option("--stack", "-s", help="The stack: one stack is one clinic.", envvar="SECUREPACS_STACK")]
-Config = Annotated[Path | None, typer.Option("--config", "-c", help="The stack's configuration; default Pulumi.STACK.yaml of the project.")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON for a program to read.")]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
-
-
-def _declared(stack: str, config: Path | None) -> tuple[dict[str, Any], Clinic]:
-    """Read and validate the configuration."""
-    path = config or project_folder() / f"Pulumi.{stack}.yaml"
-    content = read_stack_file(path)
-    return content, clinic_of(content, path)
-
-
-def _place(stack: str, content: dict[str, Any]) -> Workspace:
-    """Lay out the stack's place, where its state is that of what stands on the engine. Nothing of the deployment is touched."""
-    place = workspace(stack)
-    recovery.guard(place, inventory.engine())
-    place.prepare(content)
-    return place
-
-
-def _outputs(stack: str) -> dict[str, Any]:
-    """Read the outputs of a deployed stack, decrypted.
-
-    Raises NotFoundError where the stack is not deployed.
-    """
-    place = workspace(stack)
-    try:
-        outputs = {name: output.value for name, output in place.open_existing().outputs().items()}
-    except automation.CommandError as error:
-        raise engine_failed(Progress(noted), error) from None
-    except NotFoundError:
-        # A clinic that stands without its state is told apart where an engine answers; the state itself needs none.
-        with contextlib.suppress(HostError):
-            recovery.guard(place, inventory.engine())
-        raise
-    if "target" not in outputs:
-        raise NotFoundError(f"stack '{stack}'", got="nothing deployed", expected="a running clinic", do="run `securepacs up` first")
-    return outputs
+app.add_typer(cli_keys.rotate, name="rotate")
+app.command()(cli_keys.revoke)
 
 
 @app.command()
@@ -85,36 +45,24 @@ def up(stack: Stack = "dev", config: Config = None, as_json: Json = False) -> No
 
     Example: securepacs up --stack dev
     """
-    begun = time.monotonic()
-    content, clinic = _declared(stack, config)
-    place = _place(stack, content)
-    inventory.check_ports(clinic, inventory.published_by(inventory.engine(), stack))
-    noted.print(f"[bold]{clinic.name}[/bold]: bringing the stack '{stack}' to its configuration")
-    progress = Progress(noted)
-    try:
-        existing = place.open()
-        forget_half_made(place)
-        outputs = existing.up(on_event=progress, color="never", suppress_outputs=True, show_secrets=False).outputs
-    except automation.CommandError as error:
-        raise engine_failed(progress, error) from None
-    target: dict[str, Any] = outputs["target"].value
-    seconds = time.monotonic() - begun
+    done = bring_up(stack, config)
+    target = done.target
     if as_json:
         endpoints = {
             "dicom": target["dicom"],
             "https": target["https"]["base_url"],
-            "changes": dict(progress.done),
-            "seconds": round(seconds, 1),
+            "changes": dict(done.progress.done),
+            "consequences": done.progress.consequences,
+            "seconds": round(done.seconds, 1),
         }
         told.print_json(json.dumps(endpoints))
         return
-    noted.print(f"[green]ready[/green] in {seconds:.1f} s: {progress.summary()}")
     _tell_next_step(stack, target)
 
 
 def _tell_next_step(stack: str, target: dict[str, Any]) -> None:
     dicom = target["dicom"]
-    option = "" if stack == "dev" else f" --stack {stack}"
+    option = stack_option(stack)
     told.print(f"DICOM  {dicom['host']}:{dicom['port']}  AE title {dicom['ae_title']}  (mutual TLS)", highlight=False)
     told.print(f"HTTPS  {target['https']['base_url']}", highlight=False)
     storing = next(
@@ -138,8 +86,8 @@ def preview(stack: Stack = "dev", config: Config = None, as_json: Json = False) 
 
     Example: securepacs preview --stack dev
     """
-    content, clinic = _declared(stack, config)
-    place = _place(stack, content)
+    content, clinic = declared(stack, config)
+    place = place_of(stack, content)
     noted.print(f"[bold]{clinic.name}[/bold]: what `up` would do to the stack '{stack}'")
     progress = Progress(noted, preview=True)
     try:
@@ -147,9 +95,11 @@ def preview(stack: Stack = "dev", config: Config = None, as_json: Json = False) 
     except automation.CommandError as error:
         raise engine_failed(progress, error) from None
     if as_json:
-        told.print_json(json.dumps({"changes": dict(progress.done)}))
-    else:
-        told.print(progress.summary(), highlight=False)
+        told.print_json(json.dumps({"changes": dict(progress.done), "consequences": progress.consequences}))
+        return
+    told.print(progress.summary(), highlight=False)
+    for means in progress.consequences:
+        told.print(means, highlight=False, soft_wrap=True)
 
 
 @app.command()
@@ -165,15 +115,15 @@ def down(
 
     Example: securepacs down --stack dev
     """
-    content, clinic = _declared(stack, config)
+    content, clinic = declared(stack, config)
     if delete_data and delete_data != clinic.name:
         raise RefusedError(
             "--delete-data", got=f"'{delete_data}'", expected=f"the clinic's name, '{clinic.name}'", do="nothing was changed"
         )
-    if not yes and not (sys.stdin.isatty() and typer.confirm(f"Take down {clinic.name} (stack '{stack}')?")):
+    if not consents(f"Take down {clinic.name} (stack '{stack}')?", yes=yes):
         raise RefusedError("down", got="no consent", expected="--yes, or 'y' when asked", do="nothing was changed")
     progress = Progress(noted)
-    place = _place(stack, content)
+    place = place_of(stack, content)
     try:
         existing = place.open_existing()
         forget_half_made(place)
@@ -205,19 +155,25 @@ def recover(
     told.print(recovery.table(finding))
     told.print(recovery.told(finding), highlight=False)
     way = recovery.way(finding, new_authority=new_authority)
-    if way is recovery.Way.BEGIN_ANEW and not yes and not (sys.stdin.isatty() and typer.confirm(recovery.QUESTION)):
+    if way is recovery.Way.BEGIN_ANEW and not consents(recovery.QUESTION, yes=yes):
         raise RefusedError("recover", got="no consent to new keys", expected="--yes, or 'y' when asked", do="nothing was changed")
     for line in recovery.carry_out(way, finding, place, client):
         told.print(line, highlight=False, soft_wrap=True)
 
 
 @app.command()
-def status(stack: Stack = "dev", as_json: Json = False) -> None:
+def status(
+    stack: Stack = "dev",
+    as_json: Json = False,
+    check: Annotated[
+        int, typer.Option("--check", metavar="DAYS", help="End with status 8 where something expires within so many days.")
+    ] = 0,
+) -> None:
     """Show what runs, how long each certificate lasts, and how much is stored.
 
-    Example: securepacs status --json
+    Example: securepacs status --check 14
     """
-    outputs = _outputs(stack)
+    outputs = outputs_of(stack)
     client = inventory.engine()
     name = outputs["target"]["name"]
     now = datetime.datetime.now(datetime.UTC)
@@ -230,6 +186,7 @@ def status(stack: Stack = "dev", as_json: Json = False) -> None:
     if as_json:
         shown = {"name": name, "containers": [vars(c) for c in running], "certificates": certificates, "storedMb": stored}
         told.print_json(json.dumps(shown))
+        _hold_in_date(certificates, check)
         return
     containers = Table("container", "state", "health", "since", title=name)
     for c in running:
@@ -240,6 +197,16 @@ def status(stack: Stack = "dev", as_json: Json = False) -> None:
         lasting.add_row(what, str(facts["daysLeft"]), facts["notAfter"], facts.get("serial", ""))
     told.print(lasting)
     told.print(f"stored: {'unknown, the archive does not run' if stored is None else f'{stored} MB'}", highlight=False)
+    _hold_in_date(certificates, check)
+
+
+def _hold_in_date(certificates: dict[str, dict[str, Any]], days: int) -> None:
+    """Raise ExpiryError for what expires within so many days."""
+    soon = [f"{what} in {facts['daysLeft']} days" for what, facts in certificates.items() if facts["daysLeft"] < days]
+    if soon:
+        raise ExpiryError(
+            "certificates", got=f"{', '.join(soon)}", expected=f"{days} days and more", do="run `securepacs up`, which renews them"
+        )
 
 
 @app.command()
@@ -250,7 +217,7 @@ def bundle(
 
     Example: securepacs bundle CT01 --out bundles
     """
-    bundles = _outputs(stack)["bundles"]
+    bundles = outputs_of(stack)["bundles"]
     if peer not in bundles:
         raise NotFoundError(f"peer '{peer}'", got="no such peer with a certificate", expected=f"one of {', '.join(sorted(bundles))}")
     for path in write_bundle(out, peer, bundles[peer]):
@@ -263,7 +230,7 @@ def password(user: str, stack: Stack = "dev", as_json: Json = False) -> None:
 
     Example: securepacs password vera
     """
-    passwords = _outputs(stack)["passwords"]
+    passwords = outputs_of(stack)["passwords"]
     if user not in passwords:
         raise NotFoundError(f"person '{user}'", got="no such person", expected=f"one of {', '.join(sorted(passwords))}")
     print(json.dumps({"user": user, "password": passwords[user]}) if as_json else passwords[user])
@@ -278,7 +245,7 @@ def target(out: Annotated[Path, typer.Option("--out", help="FILE.toml or FILE.js
     writers = {".toml": tomli_w.dumps, ".json": lambda declared: json.dumps(declared, indent=2) + "\n"}
     if out.suffix not in writers:
         raise ConfigurationError("--out", got=str(out), expected="a file that ends in .toml or .json")
-    declared = _whole_numbers(_outputs(stack)["target"])
+    declared = _whole_numbers(outputs_of(stack)["target"])
     try:
         out.write_text(writers[out.suffix](declared), encoding="utf-8")
     except OSError as error:
@@ -296,12 +263,12 @@ def _whole_numbers(value: Any) -> Any:  # noqa: ANN401 - JSON has any shape
 
 
 @app.command()
-def schema() -> None:
+def schema(package: Annotated[bool, typer.Option("--package", help="Print Pulumi's package schema instead.")] = False) -> None:
     """Print the JSON Schema of a clinic's configuration.
 
     Example: securepacs schema > clinic.schema.json
     """
-    print(json.dumps(clinic_schema(), indent=2))
+    print(json.dumps(whole_schema() if package else clinic_schema(), indent=2))
 
 
 @app.command()

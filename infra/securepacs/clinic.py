@@ -12,6 +12,7 @@ from pydantic import AfterValidator, Field, IPvAnyAddress, ValidationError, mode
 from pydantic_core import ErrorDetails
 
 from securepacs.errors import ConfigurationError
+from securepacs.own_authority import OwnAuthority
 from securepacs.peers import AETitle, Declared, HostName, Peer, Port
 
 #: The key of the stack's configuration that holds the clinic.
@@ -183,6 +184,8 @@ class Clinic(Declared):
     rotations: Rotations = Rotations()
     images: Images = Images()
     revoked: list[Revocation] = []
+    own_authority: OwnAuthority | None = None
+    """The clinic's own certificate authority; by default one is made."""
 
     @model_validator(mode="after")
     def _agrees(self) -> Self:
@@ -207,6 +210,8 @@ class Clinic(Declared):
             for name in counted:
                 if name not in declared:
                     yield f"rotations.{kind}: got '{name}', allowed are the names that {kind} declares"
+        if self.own_authority and self.authority.generation > 1:
+            yield "authority.generation: got more than 1; one's own authority is followed by another certificate under own_authority"
         yield from self._peers_that_disagree()
         yield from self._ports_that_clash()
 

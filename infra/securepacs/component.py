@@ -12,6 +12,7 @@ import pulumi
 from securepacs import archive, gateway, resources
 from securepacs.args import SecurePacsArgs
 from securepacs.clinic import Endpoint, parse_clinic
+from securepacs.signer import signer, take_secret
 from securepacs.target import container_name, target
 from securepacs.trust import Trust, counted
 
@@ -55,9 +56,11 @@ class SecurePacs(pulumi.ComponentResource):
     """Certificate -> serial, notAfter; and the revocation list's nextUpdate."""
 
     def __init__(self, name: str, args: SecurePacsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        super().__init__("securepacs:index:SecurePacs", name, cast("Mapping[str, Any]", args), opts)
+        declared, own_key = take_secret(args)
+        super().__init__("securepacs:index:SecurePacs", name, declared, opts)
         self._name = name
-        self._clinic = parse_clinic(args)
+        self._clinic = parse_clinic(declared)
+        self._own = signer(self._clinic.own_authority, own_key) if self._clinic.own_authority else None
         self._owner: _Owner = {"stack": f"{pulumi.get_project()}/{pulumi.get_stack()}", "component": name}
         self._wire()
 
@@ -66,7 +69,7 @@ class SecurePacs(pulumi.ComponentResource):
 
     def _wire(self) -> None:
         clinic, rotations = self._clinic, self._clinic.rotations
-        trust = Trust(self._name, clinic, self)
+        trust = Trust(self._name, clinic, self, self._own)
         people = {person.name: self._password(f"person-{person.name}", rotations.people.get(person.name, 0)) for person in clinic.people}
         archive_login = self._password("archive-login", rotations.login, length=40)
 

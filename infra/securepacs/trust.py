@@ -15,11 +15,25 @@ import pulumi
 from securepacs import gateway, resources
 from securepacs.clinic import Clinic
 from securepacs.peers import Peer
+from securepacs.signer import OwnSigner
 
 
 def authority_name(clinic: Clinic, generation: int) -> str:
     """Name an authority. Each generation has a name of its own, so that certificates and revocation lists tell theirs."""
+    if clinic.own_authority:
+        return clinic.own_authority.common_name
     return f"{clinic.name} CA" if generation == 1 else f"{clinic.name} CA {generation}"
+
+
+def trusted_generations(clinic: Clinic) -> list[int]:
+    """Give the generations of the authorities that are trusted, the newest first."""
+    newest = clinic.authority.generation
+    return [newest, newest - 1] if clinic.authority.overlap else [newest]
+
+
+def authority_names(clinic: Clinic) -> list[str]:
+    """Name the authorities that are trusted, the newest first."""
+    return [authority_name(clinic, generation) for generation in trusted_generations(clinic)]
 
 
 def _alternative_names(peer: Peer) -> tuple[list[str], list[str]]:
@@ -36,10 +50,9 @@ def _alternative_names(peer: Peer) -> tuple[list[str], list[str]]:
 class Trust:
     """The authorities, certificates and revocation lists of one clinic, as children of its component."""
 
-    def __init__(self, name: str, clinic: Clinic, parent: pulumi.Resource) -> None:
-        self._name, self._clinic, self._parent = name, clinic, parent
-        newest = clinic.authority.generation
-        self._generations = [newest, newest - 1] if clinic.authority.overlap else [newest]
+    def __init__(self, name: str, clinic: Clinic, parent: pulumi.Resource, own: OwnSigner | None = None) -> None:
+        self._name, self._clinic, self._parent, self._own = name, clinic, parent, own
+        self._generations = trusted_generations(clinic)
         self._authorities = {generation: self._authority(generation) for generation in self._generations}
         self._lists = {generation: self._revocation_list(generation) for generation in self._generations}
         self.peers = {peer.ae_title: self._peer(peer) for peer in clinic.with_tls() if not peer.certificate}
@@ -49,7 +62,7 @@ class Trust:
     @property
     def common_names(self) -> list[str]:
         """Names of the trusted authorities: the gateway believes a common name only from these issuers."""
-        return [authority_name(self._clinic, generation) for generation in self._generations]
+        return authority_names(self._clinic)
 
     @property
     def ca_pem(self) -> pulumi.Output[str]:
@@ -77,8 +90,8 @@ class Trust:
     def _resource_name(self, part: str, generation: int) -> str:
         return f"{self._name}-{part}" if generation == 1 else f"{self._name}-{part}-{generation}"
 
-    def _authority(self, generation: int) -> resources.CertificateAuthority:
-        return resources.CertificateAuthority(
+    def _authority(self, generation: int) -> resources.CertificateAuthority | OwnSigner:
+        return self._own or resources.CertificateAuthority(
             self._resource_name("ca", generation),
             common_name=authority_name(self._clinic, generation),
             organization=self._clinic.name,

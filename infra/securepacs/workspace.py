@@ -13,6 +13,7 @@ import secrets
 import shutil
 import subprocess
 import sys
+import sysconfig
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -65,6 +66,19 @@ def pulumi_cli() -> Path:
     )
 
 
+def provider_folder() -> Path:
+    """Find the folder of `pulumi-resource-securepacs`: beside this Python, or where an installation for one user puts its programs.
+
+    Raises HostError where it is in neither.
+    """
+    program = f"pulumi-resource-{PROJECT}"
+    folders = [Path(sys.executable).parent, Path(sysconfig.get_path("scripts", sysconfig.get_preferred_scheme("user")))]
+    for folder in folders:
+        if (folder / program).is_file():
+            return folder
+    raise HostError(program, got="no such program", expected=f"it in {' or '.join(map(str, folders))}", do="install securepacs with pip")
+
+
 @dataclass(frozen=True)
 class Workspace:
     """One stack's place: its name and the folder that holds the state of all stacks."""
@@ -106,7 +120,7 @@ class Workspace:
         settings = {
             "name": PROJECT,
             "runtime": "python",
-            "plugins": {"providers": [{"name": PROJECT, "path": str(Path(sys.executable).parent)}]},
+            "plugins": {"providers": [{"name": PROJECT, "path": str(provider_folder())}]},
         }
         write_secret(self.folder / "Pulumi.yaml", yaml.safe_dump(settings))
         write_secret(self.config_file, yaml.safe_dump({**self._salt(), **content}))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from securepacs import SecurePacs
 from securepacs.args import SecurePacsArgs
 from securepacs.errors import ConfigurationError
+from securepacs.provider import pki
 
 
 class _Engine(pulumi.runtime.Mocks):
@@ -162,3 +164,28 @@ def test_a_bad_clinic_is_refused_before_any_resource(engine: _Engine, declared: 
     with pytest.raises(ConfigurationError, match="has 17"):
         SecurePacs("pacs", declared)
     assert not [kind for kind, _ in engine.made.values() if kind != "securepacs:index:SecurePacs"]
+
+
+def own_files(engine: _Engine) -> dict[str, str]:
+    """Give the gateway's files."""
+    return {name: file["content"] for name, file in engine.of("Files")["pacs-gateway-config"]["files"]["value"].items()}
+
+
+def test_ones_own_authority_signs_in_place_of_a_made_one(engine: _Engine, declared: SecurePacsArgs) -> None:
+    """With an authority of one's own none is made; it signs each certificate and the list, and its key is registered nowhere else."""
+    own = pki.make_authority("Hospital CA", None, "ecdsa-p256", 365, datetime.datetime.now(datetime.UTC))
+    key = pki.key_pem(own.key)
+    declared["own_authority"] = {"certificate": pki.pem(own.certificate), "key": pulumi.Output.secret(key)}
+
+    @pulumi.runtime.test  # type: ignore[untyped-decorator]  # the SDK leaves it untyped
+    def declare() -> pulumi.Output[Any]:
+        pacs = SecurePacs("pacs", declared)
+        return pulumi.Output.all(pacs.target, pacs.bundles)
+
+    declare()
+    assert not engine.of("CertificateAuthority")
+    signed = {**engine.of("Certificate"), **engine.of("RevocationList")}
+    assert {one["caCertPem"] for one in signed.values()} == {pki.pem(own.certificate)}
+    assert all(one["caKeyPem"]["value"] == key for one in signed.values())
+    assert key not in str({name: made for name, made in engine.made.items() if name not in signed})
+    assert own_files(engine)["peers-ca.pem"] == pki.pem(own.certificate)

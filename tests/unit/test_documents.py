@@ -71,6 +71,9 @@ def problems_of(words: list[str]) -> list[str]:
     if program != "securepacs" or not arguments or arguments[0].startswith("-"):
         return []
     command = SUBCOMMANDS.get(arguments[0])
+    if isinstance(command, TyperGroup) and len(arguments) > 1:
+        arguments = [f"{arguments[0]} {arguments[1]}", *arguments[2:]]
+        command = command.commands.get(arguments[0].rpartition(" ")[2])
     if command is None:
         return [f"securepacs {arguments[0]}: no such command"]
     known = {option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)} | {"--help"}
@@ -87,7 +90,8 @@ def test_documented_commands_exist(document: str) -> None:
 def test_wrong_commands_would_be_seen() -> None:
     """The check itself finds a target, a command and an option that do not exist."""
     wrong = [["make", "coffee"], ["securepacs", "fly"], ["securepacs", "up", "--upside-down"], [".venv/bin/securepacs", "fly"]]
-    assert [len(problems_of(words)) for words in wrong] == [1, 1, 1, 1]
+    wrong += [["securepacs", "rotate", "clothes"], ["securepacs", "rotate", "server", "--finish"]]
+    assert [len(problems_of(words)) for words in wrong] == [1, 1, 1, 1, 1, 1]
     assert problems_of(["securepacs", "up", "--stack", "dev"]) == []
 
 
