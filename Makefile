@@ -30,6 +30,11 @@ down: bootstrap ## take the archive down; its studies stay
 status: bootstrap ## show what runs, when certificates expire, how full the storage is
 	@$(securepacs)
 
+.PHONY: upgrade
+upgrade: ## make the base image anew with today's packages, then bring the archive to it
+	@bootstrap/bootstrap --renew-image
+	@.venv/bin/securepacs up $(stack_option) $(ARGS)
+
 .PHONY: test lint types test-unit test-provider test-deployed
 test: bootstrap ## run every check, a line and its seconds for each stage
 	@tests/run $(ARGS)
