@@ -28,6 +28,9 @@ MOST_TRIED = 20
 
 _EXPORT_SECONDS = 120
 
+#: Where a resource keeps the engine's id of its object.
+_IDS = ("id", "containerId", "networkId")
+
 
 class Opens(enum.Enum):
     """What Pulumi makes of a state."""
@@ -46,7 +49,7 @@ class Checkpoint:
     time: str
     """When Pulumi wrote it, RFC 3339; the order of age."""
     ids: frozenset[str]
-    """Ids of the clinic's resources; empty after `down`."""
+    """Ids of the clinic's resources and of their objects on the engine; empty after `down`."""
     salt: str
     pending: int
     """How many objects a killed run had begun to make."""
@@ -58,10 +61,12 @@ def parse(path: Path, text: str) -> Checkpoint | None:
     try:
         latest: dict[str, Any] = json.loads(text)["checkpoint"]["latest"] or {}
         resources = [one for one in latest.get("resources") or [] if one["type"].startswith(f"{PROJECT}:") and one.get("custom")]
+        flat = [one | (one.get("outputs") or {}) | {"id": one.get("id")} for one in resources]
         salt = ((latest.get("secrets_providers") or {}).get("state") or {}).get("salt", "")
         pending = len(latest.get("pending_operations") or [])
         time = (latest.get("manifest") or {}).get("time", "")
-        return Checkpoint(path, str(time), frozenset(str(one["id"]) for one in resources if one.get("id")), str(salt), pending, text)
+        ids = frozenset(str(one[name]) for one in flat for name in _IDS if one.get(name))
+        return Checkpoint(path, str(time), ids, str(salt), pending, text)
     except (ValueError, KeyError, TypeError, AttributeError):
         return None
 

@@ -24,6 +24,8 @@ Later = Annotated[bool, typer.Option("--declare-only", help="Write it into the c
 
 
 def _carry_out(stack: str, config: Path | None, change: edits.Change, *, later: bool) -> Clinic:
+    if not later:
+        inventory.engine()  # where none answers, nothing is written
     path = config_path(stack, config)
     clinic, wrote = edits.edit(path, change)
     noted.print(f"{path}: {wrote}", highlight=False, soft_wrap=True)

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import subprocess
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from provider.conftest import OWNER, UID, Maker
 from provider.stub import UNKNOWN, Object, Provider, RefusedError, Secret
-from securepacs.provider import files_volume
+from securepacs.provider import files_volume, maker
 
 if TYPE_CHECKING:
     import docker
@@ -208,3 +209,18 @@ def test_a_preview_with_unknown_content_passes(provider: Provider) -> None:
     foreseen = provider.preview_create(FILES, wanted(UNKNOWN, {"a": {"content": UNKNOWN}}))
     assert foreseen["revisions"] == {"a": UNKNOWN}
     assert foreseen["volume"] == NAME
+
+
+def test_what_a_dead_run_left_is_removed_at_once(written: Object, provider: Provider, engine: docker.DockerClient, image: str) -> None:
+    """A container of a run that was killed goes at the next look, however young; one whose run lives, or cannot be asked after, stays."""
+    dead = subprocess.Popen(["true"])
+    dead.wait()
+    place, _, started = maker.mark().rsplit("/", 2)
+    marks = {"dead": f"{place}/{dead.pid}/{started}", "reborn": f"{maker.mark()}0", "alive": maker.mark(), "elsewhere": "boot/pid:[1]/1/1"}
+    for name, mark in marks.items():
+        engine.containers.create(image, ["/none"], name=f"{NAME}-{name}", labels={files_volume.HELPER: NAME, files_volume.MAKER: mark})
+    provider.diff(written)
+    left = engine.containers.list(all=True, filters={"label": f"{files_volume.HELPER}={NAME}"})
+    for container in left:
+        container.remove()
+    assert {str(container.name) for container in left} == {f"{NAME}-alive", f"{NAME}-elsewhere"}

@@ -20,14 +20,14 @@ import grpc  # type: ignore[import-untyped] # grpcio publishes no types
 from pulumi.provider.experimental import provider as rpc
 from pulumi.provider.experimental import server
 from pulumi.runtime._grpc_settings import _GRPC_CHANNEL_OPTIONS
-from pulumi.runtime.proto import provider_pb2_grpc
+from pulumi.runtime.proto import provider_pb2, provider_pb2_grpc
 
 from securepacs.errors import SecurePacsError
 from securepacs.provider import construct, engine
 from securepacs.provider.fields import Failure, check, compare
 from securepacs.provider.registry import RESOURCES
 from securepacs.provider.schema import package_schema
-from securepacs.provider.wire import holds_secret_field, plain, property_diffs, secret_names, wrap
+from securepacs.provider.wire import complete_outputs, holds_secret_field, plain, property_diffs, secret_names, wrap
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping
@@ -190,10 +190,20 @@ def _one_line(name: str) -> Callable[[Any, Any, Any], Coroutine[Any, Any, Any]]:
     return answer
 
 
+_construct = _one_line("Construct")
+
+
 class OneLineServicer(server.ProviderServicer):
     """The SDK's servicer with readable errors."""
 
-    Construct = _one_line("Construct")  # type: ignore[assignment] # the SDK types this one alone
+    async def Construct(  # noqa: N802 - gRPC gives the method its name
+        self, request: provider_pb2.ConstructRequest, context: grpc.aio.ServicerContext[Any, Any]
+    ) -> provider_pb2.ConstructResponse:
+        """Make a component, from a request that the SDK can read."""
+        complete_outputs(request.inputs)
+        answer: provider_pb2.ConstructResponse = await _construct(self, request, context)
+        return answer
+
     Check = _one_line("Check")
     Diff = _one_line("Diff")
     Create = _one_line("Create")

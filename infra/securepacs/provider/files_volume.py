@@ -16,7 +16,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, Final
 
 from securepacs.errors import DeploymentError
-from securepacs.provider import engine
+from securepacs.provider import engine, maker
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -29,7 +29,8 @@ _PLACE: Final = "volume"
 HELPER: Final = "securepacs.helper"
 _MIB: Final = 1024 * 1024
 _REMOVE_SECONDS: Final = 60
-#: A preview may look into the volume while another run writes: what is younger may be in use.
+MAKER: Final = "securepacs.maker"
+#: A preview may look into the volume while another run writes: what is younger may be in use, where its maker cannot be asked after.
 LEFT_SECONDS: Final = 600
 
 
@@ -83,9 +84,9 @@ def _full(file: Values, folder: Values) -> Values:
 
 
 def sweep(client: docker.APIClient, volume: str, seconds: float) -> None:
-    """Remove the containers of this module that a killed run left: those that are older than any run needs."""
+    """Remove the containers of this module that a killed run left: their maker is dead, or they are older than any run needs."""
     for left in client.containers(all=True, filters={"label": f"{HELPER}={volume}"}):
-        if time.time() - left["Created"] >= seconds:
+        if time.time() - left["Created"] >= seconds or maker.is_dead(left["Labels"].get(MAKER, "")):
             engine.remove_container(client, left["Id"])
 
 
@@ -107,7 +108,7 @@ def _body(image: str, owner: Values, command: list[str]) -> dict[str, Any]:
         "Entrypoint": command[:1],
         "Cmd": command[1:],
         "User": "0:0",
-        "Labels": {engine.STACK: owner["stack"], engine.COMPONENT: owner["component"], HELPER: owner["volume"]},
+        "Labels": {engine.STACK: owner["stack"], engine.COMPONENT: owner["component"], HELPER: owner["volume"], MAKER: maker.mark()},
         "NetworkDisabled": True,
         "HostConfig": {
             "NetworkMode": "none",

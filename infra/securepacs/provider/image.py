@@ -98,9 +98,20 @@ class Image(Resource):
         return None if there is None else Found({"imageId": there})
 
     def update(self, resource_id: str, state: Values, inputs: Values) -> Values:
-        """Build again what is gone."""
-        del resource_id, state
-        return {"imageId": self._ensure(inputs), "reference": _reference(inputs)}
+        """Give the tag back to the image that it was taken from; build again what is gone."""
+        del resource_id
+        reference = _reference(inputs)
+        if reference == state["reference"] and self._retake(state):
+            return {"imageId": state["imageId"], "reference": reference}
+        return {"imageId": self._ensure(inputs), "reference": reference}
+
+    @staticmethod
+    def _retake(state: Values) -> bool:
+        """Tag the image of the state anew, where it is still on the engine; the tag is ours, for the state says so."""
+        client = engine.connect()
+        name, _, tag = state["reference"].rpartition(":")
+        with engine.telling(f"image {state['reference']}"):
+            return _image_id(client, state["imageId"]) is not None and client.tag(state["imageId"], name, tag)
 
     def delete(self, resource_id: str, state: Values) -> None:
         """Remove the tag; what a container still uses stays."""

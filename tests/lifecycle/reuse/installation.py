@@ -80,7 +80,7 @@ class Project:
 
     def pulumi(self, *words: str, seconds: float = 400) -> str:
         """Run `pulumi` on the stack and give what it printed. Raises CommandError."""
-        return run(["pulumi", *words, "--stack", self.stack, "--non-interactive"], self.environment, seconds, cwd=self.folder)
+        return run(["pulumi", words[0], "--stack", self.stack, "--non-interactive", *words[1:]], self.environment, seconds, cwd=self.folder)
 
     def outputs(self) -> dict[str, Any]:
         """Give the stack's outputs, decrypted."""
