@@ -1,4 +1,4 @@
-"""Stands for an earlier release of this project, one for Orthanc 1.12 and HAProxy 3.0: run as a module it is that release's command line."""
+"""Stands for an earlier release of this project, for Orthanc 1.12 and HAProxy 3.0: run as a module it is that release's command line."""
 
 from __future__ import annotations
 

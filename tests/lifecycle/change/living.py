@@ -124,6 +124,10 @@ class Living:
         declared: dict[str, Any] = found
         return declared
 
+    def peers(self) -> list[str]:
+        """Name the declared peers."""
+        return [str(peer["ae_title"]) for peer in self.declared["peers"]]
+
     def shown_certificate(self) -> bytes:
         """Give the certificate that the gateway shows to peers, as DER."""
         offer = self.offer(self.bundles.material("WS01"))
