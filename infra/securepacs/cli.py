@@ -130,7 +130,7 @@ def down(
 
     Example: securepacs down --stack dev
     """
-    content, clinic = declared(stack, config)
+    content, clinic = declared(stack, config, signs=False)
     if delete_data and delete_data != clinic.name:
         raise RefusedError(
             "--delete-data", got=f"'{delete_data}'", expected=f"the clinic's name, '{clinic.name}'", do="nothing was changed"

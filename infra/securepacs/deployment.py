@@ -26,11 +26,11 @@ def config_path(stack: str, config: Path | None) -> Path:
     return config or project_folder() / f"Pulumi.{stack}.yaml"
 
 
-def declared(stack: str, config: Path | None) -> tuple[dict[str, Any], Clinic]:
-    """Read and validate the configuration."""
+def declared(stack: str, config: Path | None, *, signs: bool = True) -> tuple[dict[str, Any], Clinic]:
+    """Read and validate the configuration; what `signs` needs the key of the clinic's own authority, where it has one."""
     path = config_path(stack, config)
     content = read_stack_file(path)
-    return content, clinic_of(content, path)
+    return content, clinic_of(content, path, signs=signs)
 
 
 def place_of(stack: str, content: dict[str, Any]) -> Workspace:
