@@ -17,7 +17,7 @@ from lifecycle.failure.conftest import NAME, Patient
 from lifecycle.failure.killing import Answer, alone, command, configuration
 from lifecycle.failure.second_engine import INSIDE, SecondEngine
 from securepacs_harness import canary
-from securepacs_harness.bracket import Refusal, Verdict, accepts, bracket
+from securepacs_harness.bracket import NotAcceptedError, Refusal, Verdict, accepts, bracket
 from securepacs_harness.bundles import Bundles
 from securepacs_harness.canary import Instance
 from securepacs_harness.observation import Layer
@@ -83,13 +83,23 @@ class Elsewhere:
             found = accepts(dimse.find(caller, StudyInstanceUID=image.study), code="0x0000")
             assert found.detail == "1 matches", image.study
 
-    def wait_healthy(self) -> float:
-        """Wait until both containers are healthy without anybody's help; give the seconds."""
+    def wait_served(self) -> float:
+        """Wait until CT01 is answered and the engine calls both containers healthy, without anybody's help; give the seconds.
+
+        The engine's word alone is not enough: one that was killed first repeats what it knew.
+        """
         began = time.monotonic()
-        while (states := self._health()) != ["healthy", "healthy"]:
-            assert time.monotonic() < began + _HEALTHY_SECONDS, states
+        while True:
+            try:
+                accepts(dimse.echo(self.pacs().caller("CT01")), code="0x0000")
+            except NotAcceptedError:
+                assert time.monotonic() < began + _HEALTHY_SECONDS
+                time.sleep(0.25)
+                continue
+            if self._health() == ["healthy", "healthy"]:
+                return time.monotonic() - began
+            assert time.monotonic() < began + _HEALTHY_SECONDS
             time.sleep(0.25)
-        return time.monotonic() - began
 
     def _health(self) -> list[str]:
         return self.engine.docker("inspect", "-f", "{{.State.Health.Status}}", f"{NAME}-archive", f"{NAME}-gateway").split()
@@ -126,8 +136,8 @@ def test_an_engine_that_restarts_brings_the_clinic_back(elsewhere: Elsewhere, nu
     elsewhere.engine.stop(number)
     assert elsewhere.ask("up").status == 4
     started = elsewhere.engine.start()
-    healthy = elsewhere.wait_healthy()
-    print(f"{number.name}: engine up after {started:.1f} s, clinic healthy {healthy:.1f} s later")
+    served = elsewhere.wait_served()
+    print(f"{number.name}: engine up after {started:.1f} s, clinic serves and is healthy {served:.1f} s later")
     elsewhere.keeps_all()
     assert elsewhere.changes() == {}
     elsewhere.store()
@@ -150,7 +160,7 @@ def test_a_full_disk_loses_nothing(elsewhere: Elsewhere) -> None:
     finally:
         elsewhere.engine.free()
     assert elsewhere.changes()
-    elsewhere.wait_healthy()
+    elsewhere.wait_served()
     elsewhere.store()
     elsewhere.keeps_all()
     assert elsewhere.changes() == {}
