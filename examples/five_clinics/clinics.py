@@ -13,7 +13,7 @@ from pathlib import Path
 import pulumi
 from pulumi import automation
 
-from securepacs import SecurePacs, SecurePacsArgs
+from securepacs import PeerArgs, SecurePacs, SecurePacsArgs
 
 TABLE = Path(__file__).with_name("clinics.csv")
 PROJECT = "five-clinics"
@@ -22,15 +22,13 @@ AT_ONCE = 5  # each builds nothing that another has built: the images share thei
 
 def clinic(row: dict[str, str]) -> SecurePacsArgs:
     """Turn a row of the table into a clinic: modalities store, the workstation searches and fetches."""
+    modalities: list[PeerArgs] = [{"ae_title": title, "verbs": ["echo", "store"]} for title in row["modalities"].split()]
     return {
         "name": row["name"],
         "archive": {"ae_title": row["ae_title"]},
         "dicom": {"port": int(row["dicom_port"])},
         "https": {"port": int(row["https_port"])},
-        "peers": [
-            *({"ae_title": title, "verbs": ["echo", "store"]} for title in row["modalities"].split()),
-            {"ae_title": row["workstation"], "verbs": ["echo", "find", "get"]},
-        ],
+        "peers": [*modalities, {"ae_title": row["workstation"], "verbs": ["echo", "find", "get"]}],
         "limits": {"archive_memory_mb": 512, "cpus": 0.5},
     }
 

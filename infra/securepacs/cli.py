@@ -21,6 +21,7 @@ from securepacs.clinic import clinic_schema
 from securepacs.deployment import bring_up, check_host, declared, outputs_of, place_of
 from securepacs.errors import ConfigurationError, ExpiryError, NotFoundError, RefusedError, SecurePacsError
 from securepacs.failures import engine_failed
+from securepacs.gateway import slug
 from securepacs.pending import forget_half_made
 from securepacs.progress import Progress
 from securepacs.provider.adapter import whole_schema
@@ -57,7 +58,21 @@ def up(stack: Stack = "dev", config: Config = None, as_json: Json = False) -> No
         }
         told.print_json(json.dumps(endpoints))
         return
+    _tell_first_expiry(done.certificates)
+    renewed = [peer for peer in target["peers"] if any(name.endswith(f"-peer-{slug(peer)}") for name in done.progress.renewed)]
+    if renewed:
+        told.print(f"hand over new bundles to {', '.join(renewed)}: the old ones work until they expire or are revoked", soft_wrap=True)
     _tell_next_step(stack, target)
+
+
+def _tell_first_expiry(certificates: dict[str, dict[str, str]]) -> None:
+    """Say until when nobody is locked out by a date, if nothing is done."""
+    what, facts = min(certificates.items(), key=lambda item: item[1]["notAfter"])
+    told.print(
+        f"VALID  until {facts['notAfter'][:10]}  first to expire: {what}; an `up` in its last days renews it",
+        highlight=False,
+        soft_wrap=True,
+    )
 
 
 def _tell_next_step(stack: str, target: dict[str, Any]) -> None:
@@ -195,10 +210,15 @@ def status(
     told.print(containers)
     lasting = Table("certificate", "days left", "until", Column("serial", overflow="fold"))
     for what, facts in certificates.items():
-        lasting.add_row(what, str(facts["daysLeft"]), facts["notAfter"], facts.get("serial", ""))
+        soon = "[red]" if facts["daysLeft"] < _SOON_DAYS else ""
+        lasting.add_row(what, f"{soon}{facts['daysLeft']}", facts["notAfter"], facts.get("serial", ""))
     told.print(lasting)
     told.print(f"stored: {'unknown, the archive does not run' if stored is None else f'{stored} MB'}", highlight=False)
     _hold_in_date(certificates, check)
+
+
+#: What ends sooner is shown in red: an `up` should have renewed it by then.
+_SOON_DAYS = 14
 
 
 def _hold_in_date(certificates: dict[str, dict[str, Any]], days: int) -> None:

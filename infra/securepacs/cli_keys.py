@@ -24,14 +24,14 @@ Later = Annotated[bool, typer.Option("--declare-only", help="Write it into the c
 
 
 def _carry_out(stack: str, config: Path | None, change: edits.Change, *, later: bool) -> Clinic:
+    edit = edits.edit(config_path(stack, config), change)
     if not later:
         inventory.engine()  # where none answers, nothing is written
-    path = config_path(stack, config)
-    clinic, wrote = edits.edit(path, change)
-    noted.print(f"{path}: {wrote}", highlight=False, soft_wrap=True)
+    edit.write()
+    noted.print(f"{edit.path}: {edit.wrote}", highlight=False, soft_wrap=True)
     if not later:
         bring_up(stack, config)
-    return clinic
+    return edit.clinic
 
 
 @rotate.command()

@@ -73,9 +73,10 @@ def check_host(stack: str, clinic: Clinic) -> None:
 
 @dataclass(frozen=True)
 class Deployed:
-    """What a run ended with: the clinic's target, what was done, and the seconds that it took."""
+    """What a run ended with: the clinic's target, what expires and when, what was done, and the seconds that it took."""
 
     target: dict[str, Any]
+    certificates: dict[str, dict[str, str]]
     progress: Progress
     seconds: float
 
@@ -96,4 +97,4 @@ def bring_up(stack: str, config: Path | None) -> Deployed:
         raise engine_failed(progress, error) from None
     seconds = time.monotonic() - begun
     noted.print(f"[green]ready[/green] in {seconds:.1f} s: {progress.summary()}")
-    return Deployed(outputs["target"].value, progress, seconds)
+    return Deployed(outputs["target"].value, outputs["certificates"].value, progress, seconds)

@@ -9,6 +9,7 @@ import datetime
 import io
 import os
 from collections.abc import Callable, MutableMapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,10 +28,24 @@ Change = Callable[[Declared], str]
 _WIDTH = 4096  # no line of the file is folded anew
 
 
-def edit(path: Path, change: Change) -> tuple[Clinic, str]:
-    """Change the clinic that a file declares; give the clinic as it is then, and what was written.
+@dataclass(frozen=True)
+class Edit:
+    """A change of a file that is not written yet: the clinic as it is then, and what is written, in words."""
 
-    Raises ConfigurationError where the file cannot be read or written, or would declare what cannot be; nothing is changed then.
+    path: Path
+    clinic: Clinic
+    wrote: str
+    text: str
+
+    def write(self) -> None:
+        """Write the file whole or not at all. Raises ConfigurationError where it cannot be written."""
+        _replace(self.path, self.text)
+
+
+def edit(path: Path, change: Change) -> Edit:
+    """Change the clinic that a file declares; nothing is written yet.
+
+    Raises ConfigurationError where the file cannot be read, or would declare what cannot be.
     """
     try:
         before = path.read_text(encoding="utf-8")
@@ -41,9 +56,7 @@ def edit(path: Path, change: Change) -> tuple[Clinic, str]:
     wrote = change(content["config"][CONFIG_KEY])
     text = io.StringIO()
     yaml.dump(content, text)
-    clinic = clinic_of(parse_stack_text(text.getvalue(), path), path)
-    _replace(path, text.getvalue())
-    return clinic, wrote
+    return Edit(path, clinic_of(parse_stack_text(text.getvalue(), path), path), wrote, text.getvalue())
 
 
 def _yaml_like(text: str) -> YAML:

@@ -37,6 +37,8 @@ class Progress:
     problems: list[str] = field(default_factory=list)
     consequences: list[str] = field(default_factory=list)
     """What the steps on containers mean for those who use the clinic."""
+    renewed: list[str] = field(default_factory=list)
+    """Names of the certificates that were made anew."""
 
     def __call__(self, event: events.EngineEvent) -> None:
         """Take one event of the engine."""
@@ -62,6 +64,8 @@ class Progress:
         self.done[word] += 1
         changed = sorted(step.detailed_diff or {})
         self._note_consequence(step, operation, changed)
+        if operation == "update" and step.type.endswith(":Certificate"):
+            self.renewed.append(step.urn.rpartition("::")[2])
         why = f" [dim]({', '.join(changed)})[/dim]" if changed and operation in {"update", "replace"} else ""
         self._tell(f"  {'would be ' if self.preview else ''}{word:<10} {_short(step.urn)}{why}")
 

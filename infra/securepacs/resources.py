@@ -14,6 +14,24 @@ from typing import ClassVar, Literal, TypeAlias
 
 import pulumi
 
+__all__ = [
+    "Attachment",
+    "Certificate",
+    "CertificateAuthority",
+    "Container",
+    "File",
+    "Files",
+    "HealthCheck",
+    "Image",
+    "Mount",
+    "Network",
+    "Password",
+    "PortBinding",
+    "RevocationList",
+    "Revoked",
+    "Volume",
+]
+
 Text: TypeAlias = pulumi.Input[str]
 Number: TypeAlias = pulumi.Input[int]
 Flag: TypeAlias = pulumi.Input[bool]

@@ -17,7 +17,7 @@ from typer.core import TyperGroup
 from securepacs.cli import app
 
 ROOT = Path(__file__).parents[2]
-DOCUMENTS = ("README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md")
+DOCUMENTS = ("README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md", *(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md")))
 LONGEST_FILE = 420  # lines: "about 400"; what is longer has more than one reason to change
 
 # Addresses that a document may name. Whatever serves packages or images is not among them: each machine has its own.
@@ -49,8 +49,8 @@ def text_of(path: Path) -> str:
 
 def commands(document: str) -> list[list[str]]:
     """Return the words of each command in a document's code fences; prompts, comments, pipes and continuations are undone."""
-    fences = re.findall(r"^```(?:sh|bash|console)?\n(.*?)^```", text_of(ROOT / document), re.MULTILINE | re.DOTALL)
-    lines = "\n".join(fences).replace("\\\n", " ").splitlines()
+    fences = re.findall(r"^```(\w*)\n(.*?)^```$", text_of(ROOT / document), re.MULTILINE | re.DOTALL)
+    lines = "\n".join(text for language, text in fences if language in {"", "sh", "bash", "console"}).replace("\\\n", " ").splitlines()
     parts = [part for line in lines for part in re.split(r"&&|\|\||[|;]", line)]
     whole = [part for part in parts if part.count("'") % 2 == part.count('"') % 2 == 0]
     words = [shlex.split(part.strip().removeprefix("$ "), comments=True) for part in whole]

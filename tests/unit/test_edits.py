@@ -34,10 +34,17 @@ def path(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     return made
 
 
+def carry_out(path: Path, change: edits.Change) -> edits.Edit:
+    """Make a change and write it."""
+    edit = edits.edit(path, change)
+    edit.write()
+    return edit
+
+
 def written(path: Path, change: edits.Change) -> list[str]:
     """Make a change and give the lines that came and went, in the manner of diff."""
     before = path.read_text().splitlines()
-    edits.edit(path, change)
+    carry_out(path, change)
     return [line for line in difflib.ndiff(before, path.read_text().splitlines()) if line[0] in "+-"]
 
 
@@ -64,9 +71,9 @@ def test_a_change_adds_its_lines_and_touches_no_other(path: Path, change: edits.
 def test_a_rotation_counts_up(path: Path) -> None:
     """Each rotation of the same thing is one more."""
     for count in (1, 2, 3):
-        clinic, wrote = edits.edit(path, edits.count_rotation("peers", "CT01"))
-        assert clinic.rotations.peers == {"CT01": count}
-        assert wrote == f"rotations.peers.CT01: {count}"
+        edit = carry_out(path, edits.count_rotation("peers", "CT01"))
+        assert edit.clinic.rotations.peers == {"CT01": count}
+        assert edit.wrote == f"rotations.peers.CT01: {count}"
 
 
 def test_an_authority_is_followed_by_one_other_at_a_time(path: Path) -> None:
@@ -79,7 +86,7 @@ def test_an_authority_is_followed_by_one_other_at_a_time(path: Path) -> None:
                 edits.edit(path, change)
             assert path.read_text() == before
         else:
-            clinic, _ = edits.edit(path, change)
+            clinic = carry_out(path, change).clinic
             assert clinic.authority.overlap is (change is edits.begin_authority)
     assert clinic.authority.generation == 2
 
@@ -103,7 +110,7 @@ def test_the_files_mode_stays_and_nothing_is_left_beside_it(path: Path) -> None:
     path.chmod(0o640)
     link = path.with_name("link.yaml")
     link.symlink_to(path)
-    edits.edit(link, edits.count_rotation("login"))
+    carry_out(link, edits.count_rotation("login"))
     assert link.is_symlink()
     assert path.stat().st_mode & 0o777 == 0o640
     assert "login: 1" in path.read_text()

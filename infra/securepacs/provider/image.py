@@ -57,7 +57,8 @@ class Image(Resource):
             return {}, [Failure("context", f"got {str(folder)!r}, expected a folder with a Dockerfile")]
         base = _image_id(engine.connect(), inputs["baseImage"])
         if base is None:
-            return {}, [Failure("baseImage", f"{inputs['baseImage']} is not on the engine; run `make bootstrap`, which makes it")]
+            do = "run `make bootstrap`, which makes it, or name another in images.base"
+            return {}, [Failure("baseImage", f"{inputs['baseImage']} is not on the engine; {do}")]
         made_of = {"context": hashlib.sha256(pack(folder)).hexdigest(), "base": base, "arguments": inputs.get("buildArgs", {})}
         return {"contextHash": engine.spec_hash(made_of)}, []
 
