@@ -61,6 +61,16 @@ def outputs_of(stack: str) -> dict[str, Any]:
     return outputs
 
 
+def check_host(stack: str, clinic: Clinic) -> None:
+    """Hold the clinic's name and ports to be free on this host, or its own stack's.
+
+    Raises HostError or ConfigurationError before anything is changed.
+    """
+    client = inventory.engine()
+    inventory.check_name(client, clinic, stack)
+    inventory.check_ports(clinic, inventory.published_by(client, stack))
+
+
 @dataclass(frozen=True)
 class Deployed:
     """What a run ended with: the clinic's target, what expires and when, what was done, and the seconds that it took."""
@@ -76,7 +86,7 @@ def bring_up(stack: str, config: Path | None) -> Deployed:
     begun = time.monotonic()
     content, clinic = declared(stack, config)
     place = place_of(stack, content)
-    inventory.check_ports(clinic, inventory.published_by(inventory.engine(), stack))
+    check_host(stack, clinic)
     noted.print(f"[bold]{clinic.name}[/bold]: bringing the stack '{stack}' to its configuration")
     progress = Progress(noted)
     try:
