@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from securepacs.clinic import Clinic
+from securepacs.database import archive_section, uses_postgresql
 from securepacs.gateway import INNER_NAME, egress_ports, slug
 from securepacs.peers import Peer, Verb
 
@@ -38,6 +39,7 @@ RIGHT_OF_VERB: Mapping[Verb, str] = {
 }
 
 PLUGINS = ("libOrthancDicomWeb.so", "libModalityWorklists.so", "libOrthancPython.so")
+DATABASE_PLUGIN = "libOrthancPostgreSQLIndex.so"
 
 _NOWHERE = {"Host": "nowhere.invalid", "Port": 1}
 
@@ -106,8 +108,10 @@ def orthanc_configuration(clinic: Clinic, gateway_password: str) -> dict[str, An
 
     The section `SecurePacs` is read by the guard, the archive's own plugin script: who may have images sent where.
     """
+    plugins = [*PLUGINS, DATABASE_PLUGIN] if uses_postgresql(clinic) else PLUGINS
     return {
         **_FIXED,
+        **({"PostgreSQL": archive_section(FOLDER)} if uses_postgresql(clinic) else {}),
         "Name": clinic.name,
         "DicomAet": clinic.archive.ae_title,
         "DicomPort": PORT_DICOM,
@@ -121,7 +125,7 @@ def orthanc_configuration(clinic: Clinic, gateway_password: str) -> dict[str, An
         "MaximumFileSizeInArchiveMB": clinic.limits.request_mb,
         "RegisteredUsers": {"gateway": gateway_password},
         "DicomModalities": {slug(peer.ae_title): _modality(clinic, peer) for peer in clinic.peers},
-        "Plugins": [f"/usr/share/orthanc/plugins/{plugin}" for plugin in PLUGINS],
+        "Plugins": [f"/usr/share/orthanc/plugins/{plugin}" for plugin in plugins],
         "PythonScript": "/usr/share/securepacs/guard.py",
         "DicomWeb": {"Enable": True, "Root": "/dicom-web/", "EnableWado": False},
         "Worklists": {"Enable": True, "Database": f"{DATA_FOLDER}/worklists"},

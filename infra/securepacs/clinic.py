@@ -169,6 +169,8 @@ class Clinic(Declared):
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,28}[a-z0-9]$")]
     """Name of the clinic: 2 to 30 lower-case letters, digits, hyphens. It begins the name of each object on the engine."""
     archive: Archive
+    database: Literal["sqlite", "postgresql"] = "sqlite"
+    """Where the archive's index stands: in a file of its own, or in a PostgreSQL beside it. `securepacs database` moves it."""
     dicom: Endpoint = Endpoint(port=2762)
     """DICOM over mutual TLS (PS3.15 annex B; 2762 is its registered port)."""
     https: Endpoint = Endpoint(port=8443)

@@ -13,6 +13,7 @@ import pulumi
 from securepacs import archive, gateway, resources
 from securepacs.args import SecurePacsArgs
 from securepacs.clinic import Endpoint, parse_clinic
+from securepacs.database_wiring import Attached, declare_database
 from securepacs.peers import Peer
 from securepacs.target import container_name, target
 
@@ -58,6 +59,9 @@ class SecurePacs(pulumi.ComponentResource):
     that the clinic names. Raises ConfigurationError where the clinic says something that cannot be.
     """
 
+    # False in the program that moves the index: then the containers of archive and gateway are not there, and all else is.
+    _serves = True
+
     target: pulumi.Output[dict[str, Any]]
     """What the system promises: the harness's target file. Holds no secret."""
     bundles: pulumi.Output[dict[str, dict[str, str]]]
@@ -91,9 +95,10 @@ class SecurePacs(pulumi.ComponentResource):
         archive_login = resources.Password(f"{self._name}-archive-login", length=40, opts=self._child())
 
         edge, inner = self._network("edge", internal=False), self._network("inner", internal=True)
-        stored = self._archive(inner, archive_login)
+        database = declare_database(self)
+        stored = self._archive(inner, archive_login, database)
         self._gateway(edge, inner, stored, self._gateway_secrets(server, egress, revocations, people, archive_login))
-        self._declare_outputs(peers, {"server": server, "egress": egress}, revocations, people)
+        self._declare_outputs(peers, {"server": server, "egress": egress, **database.certificates}, revocations, people)
 
     def _certificate(self, part: str, common_name: str, usages: list[resources.Usage], **more: Any) -> resources.Certificate:  # noqa: ANN401 - Certificate's own arguments
         return resources.Certificate(
@@ -134,7 +139,7 @@ class SecurePacs(pulumi.ComponentResource):
         )
 
     def _network(self, part: str, *, internal: bool) -> resources.Network:
-        subnet = getattr(self._clinic.network, f"{part}_subnet")
+        subnet = getattr(self._clinic.network, f"{part}_subnet", None)
         return resources.Network(
             f"{self._name}-{part}",
             name=container_name(self._clinic, part),
@@ -184,19 +189,21 @@ class SecurePacs(pulumi.ComponentResource):
         )
         return volume, files
 
-    def _archive(self, inner: resources.Network, login: resources.Password) -> resources.Container:
+    def _archive(self, inner: resources.Network, login: resources.Password, database: Attached) -> resources.Container | None:
         clinic = self._clinic
         image = self._image("archive", ORTHANC_FLOOR=archive.ORTHANC_FLOOR)
         data = self._volume("archive-data", data=True)
-        volume, files = self._files(
-            "archive", image, archive.UID, ["orthanc.json"], login.value.apply(lambda value: archive.archive_files(clinic, value))
-        )
+        own = login.value.apply(lambda value: archive.archive_files(clinic, value))
+        content = pulumi.Output.all(own, pulumi.Output.from_input(database.files)).apply(lambda known: {**known[0], **known[1]})
+        volume, files = self._files("archive", image, archive.UID, ["orthanc.json", *database.files], content)
+        if not self._serves:
+            return None
         return resources.Container(
             f"{self._name}-archive",
             name=container_name(clinic, "archive"),
             image=image.image_id,
             user=f"{archive.UID}:{archive.GID}",
-            networks=[resources.Attachment(inner.name, aliases=["archive"])],
+            networks=[resources.Attachment(inner.name, aliases=["archive"]), *database.networks],
             mounts=[resources.Mount(volume.name, archive.FOLDER), resources.Mount(data.name, archive.DATA_FOLDER, read_only=False)],
             tmpfs={"/tmp": "rw,noexec,nosuid,nodev,size=512m,mode=1777"},  # noqa: S108 - a tmpfs of the container's own
             # Nagle's algorithm costs 40 ms on each C-STORE of a sender that waits for its answer.
@@ -209,7 +216,7 @@ class SecurePacs(pulumi.ComponentResource):
             healthcheck=_HEALTH,
             stop_seconds=20,
             restart_on={"files": files.revision},
-            opts=self._child(),
+            opts=self._child(depends_on=database.depends_on),
             **self._owner,
         )
 
@@ -244,9 +251,9 @@ class SecurePacs(pulumi.ComponentResource):
         self,
         edge: resources.Network,
         inner: resources.Network,
-        archive_container: resources.Container,
+        archive_container: resources.Container | None,
         secrets: pulumi.Output[gateway.GatewaySecrets],
-    ) -> resources.Container:
+    ) -> resources.Container | None:
         clinic = self._clinic
         image = self._image("gateway")
         volume, files = self._files(
@@ -256,6 +263,8 @@ class SecurePacs(pulumi.ComponentResource):
             gateway.gateway_file_names(clinic),
             secrets.apply(lambda known: gateway.gateway_files(clinic, known)),
         )
+        if archive_container is None:
+            return None
         return resources.Container(
             f"{self._name}-gateway",
             name=container_name(clinic, "gateway"),
