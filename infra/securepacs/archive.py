@@ -12,6 +12,7 @@ from typing import Any
 from securepacs.clinic import Clinic
 from securepacs.database import archive_section, uses_postgresql
 from securepacs.gateway import INNER_NAME, egress_ports, slug
+from securepacs.index_schema import SERVER
 from securepacs.peers import Peer, Verb
 
 #: The user that Orthanc runs as, in the image and in the files' ownership.
@@ -75,6 +76,7 @@ _FIXED: dict[str, Any] = {
     "MaximumStorageMode": "Reject",
     "SyncStorageArea": True,
     "SaveJobs": False,
+    "DatabaseServerIdentifier": SERVER,
     "LogExportedResources": True,
     "DeidentifyLogs": True,
     # A search reads the index, and gives so many answers.

@@ -17,10 +17,11 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Column, Table
 
-from securepacs import inventory
+from securepacs import index_place, inventory
 from securepacs.bundles import write_bundle
 from securepacs.clinic import Clinic, clinic_schema
 from securepacs.errors import ConfigurationError, DeploymentError, NotFoundError, RefusedError, SecurePacsError
+from securepacs.index_move import Move
 from securepacs.progress import Progress
 from securepacs.stackfile import clinic_of, read_stack_file
 from securepacs.workspace import Workspace, project_folder, workspace
@@ -41,12 +42,16 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON for a program to 
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 
-def _declared(stack: str, config: Path | None) -> tuple[Workspace, Clinic]:
-    """Read and validate the configuration, and lay out the stack's place. Nothing of the deployment is touched."""
+def _read(stack: str, config: Path | None) -> tuple[Workspace, dict[str, Any], Clinic]:
+    """Read and validate the configuration. Nothing is written."""
     path = config or project_folder() / f"Pulumi.{stack}.yaml"
     content = read_stack_file(path)
-    clinic = clinic_of(content, path)
-    place = workspace(stack)
+    return workspace(stack), content, clinic_of(content, path)
+
+
+def _declared(stack: str, config: Path | None) -> tuple[Workspace, Clinic]:
+    """Read and validate the configuration, and lay out the stack's place. Nothing of the deployment is touched."""
+    place, content, clinic = _read(stack, config)
     place.prepare(content)
     return place, clinic
 
@@ -97,6 +102,7 @@ def up(stack: Stack = "dev", config: Config = None, as_json: Json = False) -> No
     place, clinic = _declared(stack, config)
     client = inventory.engine()
     inventory.check_ports(clinic, inventory.published_by(client, stack))
+    index_place.hold_in_place(client, clinic, stack)
     noted.print(f"[bold]{clinic.name}[/bold]: bringing the stack '{stack}' to its configuration")
     progress = Progress(noted)
     try:
@@ -184,13 +190,36 @@ def down(
     except automation.CommandError as error:
         raise _engine_failed(progress, error) from None
     noted.print(f"[green]down[/green]: {progress.summary()}")
-    volume = inventory.data_volume(clinic)
+    client = inventory.engine()
+    kept = [volume for volume in inventory.data_volumes(clinic) if inventory.volume_of(client, volume, stack)]
     if delete_data:
-        removed = inventory.remove_volume(inventory.engine(), volume, stack)
+        for volume in kept:
+            inventory.remove_volume(client, volume, stack)
         existing.workspace.remove_stack(stack)
-        told.print(f"the volume {volume} with all studies was {'removed' if removed else 'gone already'}", highlight=False)
+        told.print(f"the studies were {f'removed with {_volumes(kept)}' if kept else 'gone already'}", highlight=False)
     else:
-        told.print(f"the studies are kept in the volume {volume}; --delete-data {clinic.name} gives them up", highlight=False)
+        told.print(f"the studies are kept in {_volumes(kept)}; --delete-data {clinic.name} gives them up", highlight=False)
+
+
+def _volumes(names: list[str]) -> str:
+    return f"the volume{'s' if len(names) > 1 else ''} {' and '.join(names)}"
+
+
+@app.command()
+def database(
+    kind: Annotated[str, typer.Argument(metavar="sqlite|postgresql", help="Where the index is to be, as the configuration says it.")],
+    stack: Stack = "dev",
+    config: Config = None,
+    forget_old: Annotated[bool, typer.Option("--forget-old", help="Remove the old index that an earlier move kept.")] = False,
+) -> None:
+    """Move the archive's index to the database that the configuration names, and prove that nothing was lost.
+
+    The images stay where they are. The archive is away meanwhile; peers send again later.
+
+    Example: securepacs database postgresql --stack dev
+    """
+    place, content, clinic = _read(stack, config)
+    Move(place, content, clinic, noted, _engine_failed, inventory.engine()).command(kind, told, forget_old=forget_old)
 
 
 @app.command()
