@@ -117,6 +117,7 @@ class Move:
                 index_place.change(self.client, self.clinic, self.place.stack, "retire")  # the rest, where a killed run left it half
             self._deploy(self.clinic.database)
             return None
+        self._check_first()
         try:
             self._say("1 of 4: the database beside the archive; then the archive stops")
             self._deploy("postgresql", Held)
@@ -138,6 +139,14 @@ class Move:
         if self.clinic.database == "postgresql":
             return not index
         return index or not inventory.volume_of(self.client, inventory.database_volume(self.clinic), self.place.stack)
+
+    def _check_first(self) -> None:
+        """Hold PostgreSQL's tables against what can be moved while the archive still serves from them, so that nothing need be undone."""
+        running = self.client.containers.list(filters={"name": f"^{container_name(self.clinic, 'database')}$"})
+        if self.clinic.database == "sqlite" and running:
+            with tempfile.TemporaryDirectory(prefix="index-", dir=self.place.folder) as folder:
+                if self._shape(Path(folder)):
+                    self._check_shape(Path(folder))
 
     def _say(self, line: str) -> None:
         self.console.print(line, highlight=False)
@@ -209,6 +218,10 @@ class Move:
                 if orthanc.run(_SHORT_SECONDS):
                     raise DeploymentError(f"Orthanc could not make its tables in PostgreSQL: {orthanc.said()}")
             self._shape(folder)
+        self._check_shape(folder)
+
+    @staticmethod
+    def _check_shape(folder: Path) -> None:
         version = folder / index_postgresql.VERSION_FILE
         with (folder / index_postgresql.SHAPE_FILE).open(encoding="utf-8") as lines:
             index_postgresql.check(lines, version.read_text(encoding="utf-8").strip() if version.exists() else None)
@@ -258,7 +271,7 @@ class Move:
     def _to_sqlite(self, folder: Path) -> Content | None:
         if not self._shape(folder):
             return None  # Orthanc never started with it: there is nothing to move
-        self._make_tables(folder)
+        self._check_shape(folder)
         self._say("2 of 4: the rows of PostgreSQL go to SQLite")
         last = self._exported(folder)
         sent = Content(sequences=last)
