@@ -1,4 +1,4 @@
-"""A clinic on PostgreSQL for these tests: its configuration, a client of its database, and what its index knows, asked apart from the product."""
+"""A clinic on PostgreSQL: its configuration, a client of its database, and what its index knows, asked apart from the product."""
 
 from __future__ import annotations
 
@@ -26,10 +26,12 @@ QUESTIONS: Mapping[str, str] = {
     "metadata": "SELECT {array}(r.publicId, m.type, m.value, m.revision) FROM Metadata m JOIN Resources r ON m.id = r.internalId",
     "labels": "SELECT {array}(r.publicId, l.label) FROM Labels l JOIN Resources r ON l.id = r.internalId",
     "tags": "SELECT {array}(r.publicId, t.tagGroup, t.tagElement, t.value) FROM MainDicomTags t JOIN Resources r ON t.id = r.internalId",
-    "searched": "SELECT {array}(r.publicId, t.tagGroup, t.tagElement, t.value) FROM DicomIdentifiers t JOIN Resources r ON t.id = r.internalId",
+    "searched": "SELECT {array}(r.publicId, t.tagGroup, t.tagElement, t.value) FROM DicomIdentifiers t"
+    " JOIN Resources r ON t.id = r.internalId",
     "files": "SELECT {array}(r.publicId, a.fileType, a.uuid, a.compressedSize, a.uncompressedSize) FROM AttachedFiles a"
     " JOIN Resources r ON a.id = r.internalId",
-    "changes": "SELECT {array}(c.seq, c.changeType, r.publicId, c.date) FROM Changes c LEFT JOIN Resources r ON c.internalId = r.internalId",
+    "changes": "SELECT {array}(c.seq, c.changeType, r.publicId, c.date) FROM Changes c"
+    " LEFT JOIN Resources r ON c.internalId = r.internalId",
     "exported": "SELECT {array}(seq, publicId, remoteModality, patientId, sopInstanceUid, date) FROM ExportedResources",
     "counters": "SELECT {array}(key, value) FROM GlobalIntegers WHERE key < 2",
 }
@@ -65,7 +67,8 @@ def deployed(stack: Stack, folder: Path) -> Deployed:
 
 def secret(stack: Stack, name: str, output: str) -> str:
     """Give a secret output of one resource, from the state."""
-    (found,) = [r["outputs"][output] for r in stack.state()["deployment"]["resources"] if r["urn"].endswith(f"::{name}") and r.get("outputs")]
+    resources = stack.state()["deployment"]["resources"]
+    (found,) = [resource["outputs"][output] for resource in resources if resource["urn"].endswith(f"::{name}") and resource.get("outputs")]
     return str(json.loads(found["plaintext"])) if isinstance(found, dict) else str(found)
 
 
@@ -141,7 +144,7 @@ def ask_postgresql(sql: str) -> str:
 def known_to_postgresql() -> Known:
     """Give all that the index in PostgreSQL knows."""
     answers = {
-        name: ask_postgresql(f"SELECT value FROM ({question.format(array='json_build_array')}) AS asked(value)")
+        name: ask_postgresql(f"SELECT value FROM ({question.format(array='json_build_array')}) AS asked(value)")  # noqa: S608 - the questions stand above
         for name, question in QUESTIONS.items()
     }
     return {name: sorted((json.loads(line) for line in text.splitlines()), key=repr) for name, text in answers.items()}

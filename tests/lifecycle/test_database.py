@@ -82,7 +82,8 @@ def stored(pacs: Deployed, place: Path) -> list[Instance]:
     folder = place / "images"
     folder.mkdir()
     first = canary.write_canary(folder)
-    images = [first, *(canary.write_canary(folder, study=first.study, number=number) for number in (2, 3)), canary.real_file("CT_small.dcm")]
+    images = [first, *(canary.write_canary(folder, study=first.study, number=number) for number in (2, 3))]
+    images.append(canary.real_file("CT_small.dcm"))
     for image in images:
         accepts(dimse.store(pacs.caller("CT01"), image), code="0x0000")
     return images
@@ -121,10 +122,15 @@ def whole_log(container: str) -> str:
     return done.stdout + done.stderr
 
 
+def command_of(stack: Stack, *arguments: str) -> list[str]:
+    """Write a command for the stack and its configuration."""
+    return [str(Path(sys.executable).with_name("securepacs")), *arguments, "--stack", stack.name, "--config", str(stack.config)]
+
+
 def refused(stack: Stack, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run a command that is expected to be refused."""
-    command = [str(Path(sys.executable).with_name("securepacs")), *arguments, "--stack", stack.name, "--config", str(stack.config)]
-    return subprocess.run(command, env=stack.environment, capture_output=True, text=True, timeout=600, stdin=subprocess.DEVNULL, check=False)
+    command, nothing = command_of(stack, *arguments), subprocess.DEVNULL
+    return subprocess.run(command, env=stack.environment, capture_output=True, text=True, timeout=600, stdin=nothing, check=False)
 
 
 def test_the_archive_works_with_it(pacs: Deployed, stored: list[Instance]) -> None:
@@ -162,14 +168,23 @@ def test_only_the_archive_is_let_in(client: Client) -> None:
     bracket(client.attempt("as the archive"), Ledger()).refuses_all(cases)
 
 
+#: PostgreSQL's SSLRequest (manual, "Message Formats"), which is answered with one byte, S: an open port alone may be anybody's.
+SSL_REQUEST = r"""
+(exec 3<>/dev/tcp/{address}/5432 && printf '\0\0\0\10\4\322\26\57' >&3 && read -r -t 3 -N 1 answer <&3 && [ "$answer" = S ]) 2>/dev/null &
+for _ in $(seq 50); do kill -0 $! 2>/dev/null || break; sleep 0.1; done
+kill $! 2>/dev/null && exit 1
+wait $!
+"""
+
+
 def test_the_gateway_does_not_reach_it(pacs: Deployed) -> None:
-    """The archive opens a connection to the database before and after the gateway fails to; its port is closed on the host."""
-    address = json.loads(docker("inspect", f"{NAME}-database"))[0]["NetworkSettings"]["Networks"][f"{NAME}-database"]["IPAddress"]
+    """The database answers the archive before and after it does not answer the gateway; nothing of it is published on the host."""
+    inspected = json.loads(docker("inspect", f"{NAME}-database"))[0]["NetworkSettings"]
+    request = SSL_REQUEST.format(address=inspected["Networks"][f"{NAME}-database"]["IPAddress"])
     archive, gateway = (Inside(pacs.target.inside[part]) for part in ("archive", "gateway"))
-    assert archive.can_reach(address, 5432)
-    assert not gateway.can_reach(address, 5432)
-    assert archive.can_reach(address, 5432)
-    assert json.loads(docker("inspect", f"{NAME}-database"))[0]["NetworkSettings"]["Ports"] == {}
+    answered = [inside.run("bash -c %s", request)[0] == 0 for inside in (archive, gateway, archive)]
+    assert answered == [True, False, True]
+    assert inspected["Ports"] == {}
 
 
 def test_no_secret_is_seen(stack: Stack, pacs: Deployed, stored: list[Instance]) -> None:
@@ -194,7 +209,7 @@ def test_no_secret_is_seen(stack: Stack, pacs: Deployed, stored: list[Instance])
 
 
 def test_it_runs_with_as_little_as_it_needs(pacs: Deployed) -> None:
-    """Every process of the database runs as one user without any capability; the root is read-only; it listens on one port."""
+    """Every process of the database runs as one user without any capability; it listens on one port, to the archive alone."""
     inside = Inside(pacs.target.inside["database"])
     for pid in inside.processes():
         if inside.read(f"/proc/{pid}/status"):
@@ -206,8 +221,10 @@ def test_it_runs_with_as_little_as_it_needs(pacs: Deployed) -> None:
     assert inside.can_write("/var/lib/database")
     assert {entry.mode for entry in inside.entries("/etc/database") if entry.kind == "regular file"} == {0o400}
     assert {listener.port for listener in inside.listeners() if listener.address != "127.0.0.11"} == {5432}
-    assert inside.routes()
-    assert all(network.prefixlen for network in inside.routes())
+    (network,) = json.loads(docker("network", "inspect", f"{NAME}-database"))
+    assert network["Internal"]
+    assert network["Options"]["com.docker.network.bridge.inhibit_ipv4"] == "true"  # else the host has an address there
+    assert {there["Name"] for there in network["Containers"].values()} == {f"{NAME}-archive", f"{NAME}-database"}
 
 
 def test_what_lasts_is_on(pacs: Deployed) -> None:
@@ -306,9 +323,8 @@ def test_another_schema_is_not_touched(stack: Stack, pacs: Deployed, stored: lis
 
 def killed_run(stack: Stack, *arguments: str) -> None:
     """Start a command and kill it with all its processes at some point."""
-    command = [str(Path(sys.executable).with_name("securepacs")), *arguments, "--stack", stack.name, "--config", str(stack.config)]
-    pipe = subprocess.DEVNULL
-    running = subprocess.Popen(command, env=stack.environment, stdin=pipe, stdout=pipe, stderr=pipe, start_new_session=True)
+    command, nothing = command_of(stack, *arguments), subprocess.DEVNULL
+    running = subprocess.Popen(command, env=stack.environment, stdin=nothing, stdout=nothing, stderr=nothing, start_new_session=True)
     after = RANDOM.uniform(2.0, 25.0)
     with suppress(subprocess.TimeoutExpired):
         running.wait(after)
