@@ -11,6 +11,7 @@ import functools
 import hashlib
 import json
 import re
+import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -59,6 +60,9 @@ _MAKER: Final = {
 }
 
 _SHORT_SECONDS, _LONG_SECONDS = 120, 6 * 3600
+
+#: What the folders begin with that hold a copy of an index; they are beside the state and only its owner reads them.
+_FOLDER: Final = "index-"
 
 _KNOWS: Final = re.compile(rb"guard: the index knows (\{.*\})")
 
@@ -112,6 +116,7 @@ class Move:
 
         Raises DeploymentError where that failed; the archive then serves from the old index as before.
         """
+        self._clear()
         if self._is_there():
             if self.clinic.database == "postgresql":
                 index_place.change(self.client, self.clinic, self.place.stack, "retire")  # the rest, where a killed run left it half
@@ -122,8 +127,7 @@ class Move:
             self._say("1 of 4: the database beside the archive; then the archive stops")
             self._deploy("postgresql", Held)
             stopped = time.monotonic()
-            sweep(self.client, self.clinic.name)
-            with tempfile.TemporaryDirectory(prefix="index-", dir=self.place.folder) as folder:
+            with tempfile.TemporaryDirectory(prefix=_FOLDER, dir=self.place.folder) as folder:
                 moved = self._to_postgresql(Path(folder)) if self.clinic.database == "postgresql" else self._to_sqlite(Path(folder))
             self._say("4 of 4: the archive starts with it")
             self._start(moved)
@@ -132,6 +136,12 @@ class Move:
             raise
         self._say(f"the archive was away for {time.monotonic() - stopped:.0f} s")
         return moved.statistics() if moved else None
+
+    def _clear(self) -> None:
+        """Remove the copies of an index that a killed run left: folders and containers."""
+        for left in self.place.folder.glob(f"{_FOLDER}*"):
+            shutil.rmtree(left, ignore_errors=True)
+        sweep(self.client, self.clinic.name)
 
     def _is_there(self) -> bool:
         """Tell whether the index is where the configuration wants it, or there is none to move."""
@@ -144,7 +154,7 @@ class Move:
         """Hold PostgreSQL's tables against what can be moved while the archive still serves from them, so that nothing need be undone."""
         running = self.client.containers.list(filters={"name": f"^{container_name(self.clinic, 'database')}$"})
         if self.clinic.database == "sqlite" and running:
-            with tempfile.TemporaryDirectory(prefix="index-", dir=self.place.folder) as folder:
+            with tempfile.TemporaryDirectory(prefix=_FOLDER, dir=self.place.folder) as folder:
                 if self._shape(Path(folder)):
                     self._check_shape(Path(folder))
 

@@ -370,6 +370,7 @@ def test_the_index_moves_to_sqlite_and_back_and_loses_nothing(
         assert back[what][: len(rows)] == rows if what == "changes" else back[what] == rows, what
     retrieved(pacs, stored)
     assert not docker("ps", "-aq", "--filter", f"label=securepacs.errand={NAME}")
+    assert not list(Path(stack.environment["SECUREPACS_HOME"]).rglob("index-*"))
 
 
 def test_the_index_outlives_the_clinic(stack: Stack, place: Path, stored: list[Instance]) -> None:
