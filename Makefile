@@ -30,7 +30,12 @@ down: bootstrap ## take the archive down; its studies stay
 status: bootstrap ## show what runs, when certificates expire, how full the storage is
 	@$(securepacs)
 
-.PHONY: test lint types test-unit test-provider test-deployed
+.PHONY: upgrade
+upgrade: ## make the base image anew with today's packages, then bring the archive to it
+	@bootstrap/bootstrap --renew-image
+	@.venv/bin/securepacs up $(stack_option) $(ARGS)
+
+.PHONY: test lint types test-unit test-provider test-deployed test-lifecycle
 test: bootstrap ## run every check, a line and its seconds for each stage
 	@tests/run $(ARGS)
 lint: bootstrap ## style, and the shell scripts where shellcheck is installed
@@ -43,6 +48,28 @@ test-provider: bootstrap ## the provider over gRPC, against the engine
 	@tests/run provider
 test-deployed: bootstrap ## a whole archive, attacked
 	@tests/run deployed
+test-lifecycle: bootstrap ## what is changed, killed, upgraded and recovered, on clinics of its own
+	@tests/run lifecycle
+
+# The same tests in their long form.
+KILLS ?= 60
+.PHONY: test-kill test-durability
+test-kill: bootstrap ## runs of the command line killed at random points; KILLS=60
+	@SECUREPACS_KILLS=$(KILLS) .venv/bin/python -m pytest -q -s tests/lifecycle/failure/test_kill_runs.py
+test-durability: bootstrap ## archive and gateway killed under load; KILLS=60
+	@SECUREPACS_DURABILITY_KILLS=$(KILLS) .venv/bin/python -m pytest -q -s tests/lifecycle/change/test_durability.py
+
+.PHONY: test-yaml
+test-yaml: bootstrap ## a clinic in Pulumi YAML; builds Pulumi's YAML language host where there is none
+	@command -v pulumi-language-yaml >/dev/null || test -x .tools/yaml/pulumi-language-yaml \
+	    || go build -C tests/lifecycle/reuse/yaml_host -o "$(CURDIR)/.tools/yaml/" github.com/pulumi/pulumi-yaml/cmd/pulumi-language-yaml
+	@.venv/bin/python -m pytest -q tests/lifecycle/reuse/yaml_clinic.py
+
+.PHONY: docs
+docs: bootstrap ## write what is generated: docs/api.md and the schemas
+	@.venv/bin/securepacs schema > docs/clinic.schema.json
+	@.venv/bin/securepacs schema --package > docs/package.schema.json
+	@.venv/bin/python docs/reference.py > docs/api.md
 
 .PHONY: lock
 lock: bootstrap ## write requirements.lock anew from pyproject.toml

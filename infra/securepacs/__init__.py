@@ -1,10 +1,41 @@
 """A PACS on a private network with TLS and authentication, as a Pulumi component.
 
-`SecurePacs` is the component; its arguments are `SecurePacsArgs`, the clinic.
+`SecurePacs` is the component; its arguments are `SecurePacsArgs`, the clinic. What it is made of stands in `securepacs.resources`.
 """
 
-from securepacs.args import SecurePacsArgs
+from securepacs.args import (
+    ArchiveArgs,
+    AuthorityArgs,
+    EndpointArgs,
+    ImagesArgs,
+    LimitsArgs,
+    NetworksArgs,
+    OwnAuthorityArgs,
+    PeerArgs,
+    PersonArgs,
+    PlaintextArgs,
+    RevocationArgs,
+    RotationsArgs,
+    SecurePacsArgs,
+)
 from securepacs.component import SecurePacs
 from securepacs.errors import ConfigurationError, SecurePacsError
 
-__all__ = ["ConfigurationError", "SecurePacs", "SecurePacsArgs", "SecurePacsError"]
+__all__ = [
+    "ArchiveArgs",
+    "AuthorityArgs",
+    "ConfigurationError",
+    "EndpointArgs",
+    "ImagesArgs",
+    "LimitsArgs",
+    "NetworksArgs",
+    "OwnAuthorityArgs",
+    "PeerArgs",
+    "PersonArgs",
+    "PlaintextArgs",
+    "RevocationArgs",
+    "RotationsArgs",
+    "SecurePacs",
+    "SecurePacsArgs",
+    "SecurePacsError",
+]

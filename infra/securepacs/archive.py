@@ -5,6 +5,7 @@ Each option that protects is written down, though some are today's defaults: def
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -24,6 +25,9 @@ STORAGE_FOLDER = f"{DATA_FOLDER}/db"
 
 #: Ports on the inner network; none is published.
 PORT_DICOM, PORT_HTTP = 4242, 8042
+
+#: Whom the archive knows over HTTP: the gateway, and nobody else.
+USER = "gateway"
 
 #: Versions below have known ways in (CVE-2026-5437 to 5445).
 ORTHANC_FLOOR = "1.12.11"
@@ -105,11 +109,19 @@ def _modality(clinic: Clinic, peer: Peer) -> dict[str, Any]:
     return {"AET": peer.ae_title, **where, **rights, "UseDicomTls": False}
 
 
-def orthanc_configuration(clinic: Clinic, gateway_password: str) -> dict[str, Any]:
-    """Give Orthanc's configuration as an object.
+def peers_configuration(clinic: Clinic) -> dict[str, Any]:
+    """Give the part of Orthanc's configuration that says who the peers are; the guard takes it over while Orthanc runs.
 
     The section `SecurePacs` is read by the guard, the archive's own plugin script: who may have images sent where.
     """
+    return {
+        "DicomModalities": {slug(peer.ae_title): _modality(clinic, peer) for peer in clinic.peers},
+        "SecurePacs": {"Moves": {peer.ae_title: peer.destinations for peer in clinic.peers}},
+    }
+
+
+def orthanc_configuration(clinic: Clinic, gateway_password: str) -> dict[str, Any]:
+    """Give the rest of Orthanc's configuration; a change of it is a restart."""
     plugins = [*PLUGINS, DATABASE_PLUGIN] if uses_postgresql(clinic) else PLUGINS
     return {
         **_FIXED,
@@ -121,20 +133,33 @@ def orthanc_configuration(clinic: Clinic, gateway_password: str) -> dict[str, An
         "StorageDirectory": STORAGE_FOLDER,
         "IndexDirectory": STORAGE_FOLDER,
         "MaximumStorageSize": clinic.limits.storage_mb,
-        # As many workers as associations that the gateway lets through: an idle one never makes another wait.
-        "DicomThreadsCount": clinic.limits.associations,
+        # Twice as many workers as associations that the gateway lets through: an idle one never makes another wait, nor do
+        # those that a reload leaves to the gateway's old process.
+        "DicomThreadsCount": 2 * clinic.limits.associations,
         "MaximumRequestBodySizeMB": clinic.limits.request_mb,
         "MaximumFileSizeInArchiveMB": clinic.limits.request_mb,
-        "RegisteredUsers": {"gateway": gateway_password},
-        "DicomModalities": {slug(peer.ae_title): _modality(clinic, peer) for peer in clinic.peers},
+        "RegisteredUsers": {USER: gateway_password},
         "Plugins": [f"/usr/share/orthanc/plugins/{plugin}" for plugin in plugins],
         "PythonScript": "/usr/share/securepacs/guard.py",
         "DicomWeb": {"Enable": True, "Root": "/dicom-web/", "EnableWado": False},
         "Worklists": {"Enable": True, "Database": f"{DATA_FOLDER}/worklists"},
-        "SecurePacs": {"Moves": {peer.ae_title: peer.destinations for peer in clinic.peers}},
     }
+
+
+def authorization(gateway_password: str) -> str:
+    """Give the value of the header Authorization with which the archive is asked (RFC 7617)."""
+    return "Basic " + base64.b64encode(f"{USER}:{gateway_password}".encode()).decode()
+
+
+#: The archive's files: what it restarts for, and what it takes over while it runs.
+RESTARTS_FOR, RELOADS = ("orthanc.json", "authorization"), ("peers.json",)
+FILE_NAMES = (*RESTARTS_FOR, *RELOADS)
 
 
 def archive_files(clinic: Clinic, gateway_password: str) -> dict[str, str]:
     """Give the content of each file of the archive: name -> text."""
-    return {"orthanc.json": json.dumps(orthanc_configuration(clinic, gateway_password), indent=2) + "\n"}
+    return {
+        "orthanc.json": json.dumps(orthanc_configuration(clinic, gateway_password), indent=2) + "\n",
+        "peers.json": json.dumps(peers_configuration(clinic), indent=2) + "\n",
+        "authorization": authorization(gateway_password) + "\n",
+    }

@@ -6,6 +6,8 @@ two together. No postponed annotations here: the component's schema is read from
 
 from typing import NotRequired, TypedDict
 
+import pulumi
+
 
 class PlaintextArgs(TypedDict):
     """A waiver for a peer that cannot speak TLS."""
@@ -105,6 +107,14 @@ class RevocationArgs(TypedDict):
     reason: NotRequired[str]
 
 
+class OwnAuthorityArgs(TypedDict):
+    """A self-signed authority that signs for this clinic alone, in place of the one that would be made."""
+
+    certificate: str
+    key: NotRequired[pulumi.Input[str]]
+    key_file: NotRequired[str]
+
+
 class SecurePacsArgs(TypedDict):
     """One clinic."""
 
@@ -122,3 +132,4 @@ class SecurePacsArgs(TypedDict):
     rotations: NotRequired[RotationsArgs]
     images: NotRequired[ImagesArgs]
     revoked: NotRequired[list[RevocationArgs]]
+    own_authority: NotRequired[OwnAuthorityArgs]

@@ -6,25 +6,27 @@ import datetime
 import json
 import shlex
 import sys
-import time
 from pathlib import Path
 from typing import Annotated, Any
 
 import tomli_w
 import typer
 from pulumi import automation
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Column, Table
 
-from securepacs import index_place, inventory
+from securepacs import cli_database, cli_keys, inventory
 from securepacs.bundles import write_bundle
-from securepacs.clinic import Clinic, clinic_schema
-from securepacs.errors import ConfigurationError, DeploymentError, NotFoundError, RefusedError, SecurePacsError
-from securepacs.index_move import Move
+from securepacs.clinic import clinic_schema
+from securepacs.deployment import bring_up, declared, outputs_of, place_of
+from securepacs.errors import ConfigurationError, ExpiryError, NotFoundError, RefusedError, SecurePacsError
+from securepacs.failures import engine_failed
+from securepacs.gateway import slug
+from securepacs.pending import forget_half_made
 from securepacs.progress import Progress
-from securepacs.stackfile import clinic_of, read_stack_file
-from securepacs.workspace import Workspace, project_folder, workspace
+from securepacs.provider.adapter import whole_schema
+from securepacs.terminal import Config, Json, Stack, Yes, consents, noted, stack_option, told
+from securepacs.workspace import workspace
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -34,62 +36,9 @@ app = typer.Typer(
     help="One clinic's picture archive: deployed, refused to strangers, and looked after.",
 )
 
-told, noted = Console(), Console(stderr=True)
-
-Stack = Annotated[str, typer.Option("--stack", "-s", help="The stack: one stack is one clinic.", envvar="SECUREPACS_STACK")]
-Config = Annotated[Path | None, typer.Option("--config", "-c", help="The stack's configuration; default Pulumi.STACK.yaml of the project.")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON for a program to read.")]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
-
-
-def _read(stack: str, config: Path | None) -> tuple[Workspace, dict[str, Any], Clinic]:
-    """Read and validate the configuration. Nothing is written."""
-    path = config or project_folder() / f"Pulumi.{stack}.yaml"
-    content = read_stack_file(path)
-    return workspace(stack), content, clinic_of(content, path)
-
-
-def _declared(stack: str, config: Path | None) -> tuple[Workspace, Clinic]:
-    """Read and validate the configuration, and lay out the stack's place. Nothing of the deployment is touched."""
-    place, content, clinic = _read(stack, config)
-    place.prepare(content)
-    return place, clinic
-
-
-def _outputs(stack: str) -> dict[str, Any]:
-    """Read the outputs of a deployed stack, decrypted.
-
-    Raises NotFoundError where the stack is not deployed.
-    """
-    try:
-        outputs = {name: output.value for name, output in workspace(stack).open_existing().outputs().items()}
-    except automation.CommandError as error:
-        raise _engine_failed(Progress(noted), error) from None
-    if "target" not in outputs:
-        raise NotFoundError(f"stack '{stack}'", got="nothing deployed", expected="a running clinic", do="run `securepacs up` first")
-    return outputs
-
-
-#: Words in the engine's failure -> what a person is told instead.
-_KNOWN_FAILURES = {
-    "incorrect passphrase": (
-        "the passphrase is not the one of this state",
-        "put back .securepacs/passphrase, or set PULUMI_CONFIG_PASSPHRASE_FILE",
-    ),
-    "currently locked": (
-        "another run is working on this stack",
-        "wait until it ends; if there is none, remove its lock with `pulumi cancel`",
-    ),
-}
-
-
-def _engine_failed(progress: Progress, error: automation.CommandError) -> SecurePacsError:
-    """Turn the engine's failure into the lines that say what happened."""
-    for words, (what, do) in _KNOWN_FAILURES.items():
-        if words in str(error):
-            return DeploymentError(what, do=do)
-    lines = [line.partition("error:")[2].strip() for line in str(error).splitlines() if "error:" in line]
-    return DeploymentError("\n".join(dict.fromkeys(progress.problems or lines)) or str(error).strip())
+app.add_typer(cli_keys.rotate, name="rotate")
+app.command()(cli_keys.revoke)
+app.command()(cli_database.database)
 
 
 @app.command()
@@ -98,35 +47,38 @@ def up(stack: Stack = "dev", config: Config = None, as_json: Json = False) -> No
 
     Example: securepacs up --stack dev
     """
-    begun = time.monotonic()
-    place, clinic = _declared(stack, config)
-    client = inventory.engine()
-    inventory.check_ports(clinic, inventory.published_by(client, stack))
-    index_place.hold_in_place(client, clinic, stack)
-    noted.print(f"[bold]{clinic.name}[/bold]: bringing the stack '{stack}' to its configuration")
-    progress = Progress(noted)
-    try:
-        outputs = place.open().up(on_event=progress, color="never", suppress_outputs=True, show_secrets=False).outputs
-    except automation.CommandError as error:
-        raise _engine_failed(progress, error) from None
-    target: dict[str, Any] = outputs["target"].value
-    seconds = time.monotonic() - begun
+    done = bring_up(stack, config)
+    target = done.target
     if as_json:
         endpoints = {
             "dicom": target["dicom"],
             "https": target["https"]["base_url"],
-            "changes": dict(progress.done),
-            "seconds": round(seconds, 1),
+            "changes": dict(done.progress.done),
+            "consequences": done.progress.consequences,
+            "seconds": round(done.seconds, 1),
         }
         told.print_json(json.dumps(endpoints))
         return
-    noted.print(f"[green]ready[/green] in {seconds:.1f} s: {progress.summary()}")
+    _tell_first_expiry(done.certificates)
+    renewed = [peer for peer in target["peers"] if any(name.endswith(f"-peer-{slug(peer)}") for name in done.progress.renewed)]
+    if renewed:
+        told.print(f"hand over new bundles to {', '.join(renewed)}: the old ones work until they expire or are revoked", soft_wrap=True)
     _tell_next_step(stack, target)
+
+
+def _tell_first_expiry(certificates: dict[str, dict[str, str]]) -> None:
+    """Say until when nobody is locked out by a date, if nothing is done."""
+    what, facts = min(certificates.items(), key=lambda item: item[1]["notAfter"])
+    told.print(
+        f"VALID  until {facts['notAfter'][:10]}  first to expire: {what}; an `up` in its last days renews it",
+        highlight=False,
+        soft_wrap=True,
+    )
 
 
 def _tell_next_step(stack: str, target: dict[str, Any]) -> None:
     dicom = target["dicom"]
-    option = "" if stack == "dev" else f" --stack {stack}"
+    option = stack_option(stack)
     told.print(f"DICOM  {dicom['host']}:{dicom['port']}  AE title {dicom['ae_title']}  (mutual TLS)", highlight=False)
     told.print(f"HTTPS  {target['https']['base_url']}", highlight=False)
     storing = next(
@@ -150,17 +102,20 @@ def preview(stack: Stack = "dev", config: Config = None, as_json: Json = False) 
 
     Example: securepacs preview --stack dev
     """
-    place, clinic = _declared(stack, config)
+    content, clinic = declared(stack, config)
+    place = place_of(stack, content)
     noted.print(f"[bold]{clinic.name}[/bold]: what `up` would do to the stack '{stack}'")
     progress = Progress(noted, preview=True)
     try:
         place.open().preview(on_event=progress, color="never", suppress_outputs=True)
     except automation.CommandError as error:
-        raise _engine_failed(progress, error) from None
+        raise engine_failed(progress, error) from None
     if as_json:
-        told.print_json(json.dumps({"changes": dict(progress.done)}))
-    else:
-        told.print(progress.summary(), highlight=False)
+        told.print_json(json.dumps({"changes": dict(progress.done), "consequences": progress.consequences}))
+        return
+    told.print(progress.summary(), highlight=False)
+    for means in progress.consequences:
+        told.print(means, highlight=False, soft_wrap=True)
 
 
 @app.command()
@@ -176,19 +131,21 @@ def down(
 
     Example: securepacs down --stack dev
     """
-    place, clinic = _declared(stack, config)
+    content, clinic = declared(stack, config)
     if delete_data and delete_data != clinic.name:
         raise RefusedError(
             "--delete-data", got=f"'{delete_data}'", expected=f"the clinic's name, '{clinic.name}'", do="nothing was changed"
         )
-    if not yes and not (sys.stdin.isatty() and typer.confirm(f"Take down {clinic.name} (stack '{stack}')?")):
+    if not consents(f"Take down {clinic.name} (stack '{stack}')?", yes=yes):
         raise RefusedError("down", got="no consent", expected="--yes, or 'y' when asked", do="nothing was changed")
     progress = Progress(noted)
-    existing = place.open_existing()
+    place = place_of(stack, content)
     try:
+        existing = place.open_existing()
+        forget_half_made(place)
         existing.destroy(on_event=progress, color="never", suppress_outputs=True, show_secrets=False)
     except automation.CommandError as error:
-        raise _engine_failed(progress, error) from None
+        raise engine_failed(progress, error) from None
     noted.print(f"[green]down[/green]: {progress.summary()}")
     client = inventory.engine()
     kept = [volume for volume in inventory.data_volumes(clinic) if inventory.volume_of(client, volume, stack)]
@@ -196,9 +153,9 @@ def down(
         for volume in kept:
             inventory.remove_volume(client, volume, stack)
         existing.workspace.remove_stack(stack)
-        told.print(f"the studies were {f'removed with {_volumes(kept)}' if kept else 'gone already'}", highlight=False)
+        told.print(f"the studies were {f'removed with {_volumes(kept)}' if kept else 'gone already'}", highlight=False, soft_wrap=True)
     else:
-        told.print(f"the studies are kept in {_volumes(kept)}; --delete-data {clinic.name} gives them up", highlight=False)
+        told.print(f"the studies are kept in {_volumes(kept)}; --delete-data {clinic.name} gives them up", highlight=False, soft_wrap=True)
 
 
 def _volumes(names: list[str]) -> str:
@@ -206,29 +163,18 @@ def _volumes(names: list[str]) -> str:
 
 
 @app.command()
-def database(
-    kind: Annotated[str, typer.Argument(metavar="sqlite|postgresql", help="Where the index is to be, as the configuration says it.")],
+def status(
     stack: Stack = "dev",
-    config: Config = None,
-    forget_old: Annotated[bool, typer.Option("--forget-old", help="Remove the old index that an earlier move kept.")] = False,
+    as_json: Json = False,
+    check: Annotated[
+        int, typer.Option("--check", metavar="DAYS", help="End with status 8 where something expires within so many days.")
+    ] = 0,
 ) -> None:
-    """Move the archive's index to the database that the configuration names, and prove that nothing was lost.
-
-    The images stay where they are. The archive is away meanwhile; peers send again later.
-
-    Example: securepacs database postgresql --stack dev
-    """
-    place, content, clinic = _read(stack, config)
-    Move(place, content, clinic, noted, _engine_failed, inventory.engine()).command(kind, told, forget_old=forget_old)
-
-
-@app.command()
-def status(stack: Stack = "dev", as_json: Json = False) -> None:
     """Show what runs, how long each certificate lasts, and how much is stored.
 
-    Example: securepacs status --json
+    Example: securepacs status --check 14
     """
-    outputs = _outputs(stack)
+    outputs = outputs_of(stack)
     client = inventory.engine()
     name = outputs["target"]["name"]
     now = datetime.datetime.now(datetime.UTC)
@@ -241,6 +187,7 @@ def status(stack: Stack = "dev", as_json: Json = False) -> None:
     if as_json:
         shown = {"name": name, "containers": [vars(c) for c in running], "certificates": certificates, "storedMb": stored}
         told.print_json(json.dumps(shown))
+        _hold_in_date(certificates, check)
         return
     containers = Table("container", "state", "health", "since", title=name)
     for c in running:
@@ -248,9 +195,24 @@ def status(stack: Stack = "dev", as_json: Json = False) -> None:
     told.print(containers)
     lasting = Table("certificate", "days left", "until", Column("serial", overflow="fold"))
     for what, facts in certificates.items():
-        lasting.add_row(what, str(facts["daysLeft"]), facts["notAfter"], facts.get("serial", ""))
+        soon = "[red]" if facts["daysLeft"] < _SOON_DAYS else ""
+        lasting.add_row(what, f"{soon}{facts['daysLeft']}", facts["notAfter"], facts.get("serial", ""))
     told.print(lasting)
     told.print(f"stored: {'unknown, the archive does not run' if stored is None else f'{stored} MB'}", highlight=False)
+    _hold_in_date(certificates, check)
+
+
+#: What ends sooner is shown in red: an `up` should have renewed it by then.
+_SOON_DAYS = 14
+
+
+def _hold_in_date(certificates: dict[str, dict[str, Any]], days: int) -> None:
+    """Raise ExpiryError for what expires within so many days."""
+    soon = [f"{what} in {facts['daysLeft']} days" for what, facts in certificates.items() if facts["daysLeft"] < days]
+    if soon:
+        raise ExpiryError(
+            "certificates", got=f"{', '.join(soon)}", expected=f"{days} days and more", do="run `securepacs up`, which renews them"
+        )
 
 
 @app.command()
@@ -261,7 +223,7 @@ def bundle(
 
     Example: securepacs bundle CT01 --out bundles
     """
-    bundles = _outputs(stack)["bundles"]
+    bundles = outputs_of(stack)["bundles"]
     if peer not in bundles:
         raise NotFoundError(f"peer '{peer}'", got="no such peer with a certificate", expected=f"one of {', '.join(sorted(bundles))}")
     for path in write_bundle(out, peer, bundles[peer]):
@@ -274,7 +236,7 @@ def password(user: str, stack: Stack = "dev", as_json: Json = False) -> None:
 
     Example: securepacs password vera
     """
-    passwords = _outputs(stack)["passwords"]
+    passwords = outputs_of(stack)["passwords"]
     if user not in passwords:
         raise NotFoundError(f"person '{user}'", got="no such person", expected=f"one of {', '.join(sorted(passwords))}")
     print(json.dumps({"user": user, "password": passwords[user]}) if as_json else passwords[user])
@@ -289,7 +251,7 @@ def target(out: Annotated[Path, typer.Option("--out", help="FILE.toml or FILE.js
     writers = {".toml": tomli_w.dumps, ".json": lambda declared: json.dumps(declared, indent=2) + "\n"}
     if out.suffix not in writers:
         raise ConfigurationError("--out", got=str(out), expected="a file that ends in .toml or .json")
-    declared = _whole_numbers(_outputs(stack)["target"])
+    declared = _whole_numbers(outputs_of(stack)["target"])
     try:
         out.write_text(writers[out.suffix](declared), encoding="utf-8")
     except OSError as error:
@@ -307,12 +269,12 @@ def _whole_numbers(value: Any) -> Any:  # noqa: ANN401 - JSON has any shape
 
 
 @app.command()
-def schema() -> None:
+def schema(package: Annotated[bool, typer.Option("--package", help="Print Pulumi's package schema instead.")] = False) -> None:
     """Print the JSON Schema of a clinic's configuration.
 
     Example: securepacs schema > clinic.schema.json
     """
-    print(json.dumps(clinic_schema(), indent=2))
+    print(json.dumps(whole_schema() if package else clinic_schema(), indent=2))
 
 
 @app.command()

@@ -6,18 +6,22 @@ import datetime
 import ipaddress
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import AfterValidator, Field, IPvAnyAddress, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
 from securepacs.errors import ConfigurationError
+from securepacs.own_authority import OwnAuthority
 from securepacs.peers import AETitle, Declared, HostName, Peer, Port
 
 #: The key of the stack's configuration that holds the clinic.
 CONFIG_KEY = "securepacs:clinic"
 
 Role = Literal["viewer", "clinician", "admin"]
+
+Database = Literal["sqlite", "postgresql"]
+DATABASES: tuple[Database, ...] = get_args(Database)
 
 RevocationReason = Literal["unspecified", "keyCompromise", "affiliationChanged", "superseded", "cessationOfOperation", "privilegeWithdrawn"]
 
@@ -103,7 +107,7 @@ class Authority(Declared):
     generation: Annotated[int, Field(ge=1, le=9999)] = 1
     """Which authority signs; `securepacs rotate ca` counts it up."""
     overlap: bool = False
-    """While true the authority before is trusted too, and the gateway still shows its certificate: time for the peers to take new bundles."""
+    """While true the authority before is trusted too, and the gateway still shows its certificate: time to hand out new bundles."""
     certificate_days: Annotated[int, Field(ge=2, le=3650)] = 397
     """Days until a certificate of a peer or of the gateway expires."""
     crl_days: Annotated[int, Field(ge=2, le=3650)] = 397
@@ -169,7 +173,7 @@ class Clinic(Declared):
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,28}[a-z0-9]$")]
     """Name of the clinic: 2 to 30 lower-case letters, digits, hyphens. It begins the name of each object on the engine."""
     archive: Archive
-    database: Literal["sqlite", "postgresql"] = "sqlite"
+    database: Database = "sqlite"
     """Where the archive's index stands: in a file of its own, or in a PostgreSQL beside it. `securepacs database` moves it."""
     dicom: Endpoint = Endpoint(port=2762)
     """DICOM over mutual TLS (PS3.15 annex B; 2762 is its registered port)."""
@@ -185,6 +189,8 @@ class Clinic(Declared):
     rotations: Rotations = Rotations()
     images: Images = Images()
     revoked: list[Revocation] = []
+    own_authority: OwnAuthority | None = None
+    """The clinic's own certificate authority; by default one is made."""
 
     @model_validator(mode="after")
     def _agrees(self) -> Self:
@@ -209,6 +215,8 @@ class Clinic(Declared):
             for name in counted:
                 if name not in declared:
                     yield f"rotations.{kind}: got '{name}', allowed are the names that {kind} declares"
+        if self.own_authority and self.authority.generation > 1:
+            yield "authority.generation: got more than 1; one's own authority is followed by another certificate under own_authority"
         yield from self._peers_that_disagree()
         yield from self._ports_that_clash()
 

@@ -3,7 +3,6 @@
 No postponed annotations here: the component's schema is read from the real ones.
 """
 
-import ipaddress
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypedDict, cast
@@ -14,18 +13,18 @@ from securepacs import archive, gateway, resources
 from securepacs.args import SecurePacsArgs
 from securepacs.clinic import Endpoint, parse_clinic
 from securepacs.database_wiring import Attached, declare_database
-from securepacs.peers import Peer
+from securepacs.signer import signer, take_secret
 from securepacs.target import container_name, target
+from securepacs.trust import Trust, counted
 
 _IMAGES = Path(__file__).parent / "images"
-
-#: The image that bootstrap makes; both of the clinic's images are built on it.
-BASE_IMAGE = "securepacs-base:forky"
 
 #: Debian's package servers are reached as the host reaches them; the containers themselves never have this network.
 _BUILD_NETWORK = "host"
 
 _HEALTH = resources.HealthCheck(test=["/usr/share/securepacs/health"], interval_seconds=3, timeout_seconds=5, retries=5)
+
+_RELOAD = ["/usr/share/securepacs/reload"]
 
 _GATEWAY_MEMORY_MB, _GATEWAY_PIDS, _GATEWAY_NOFILE, _ARCHIVE_PIDS = 512, 64, 16384, 768
 
@@ -35,17 +34,6 @@ class _Owner(TypedDict):
 
     stack: str
     component: str
-
-
-def _alternative_names(peer: Peer) -> tuple[list[str], list[str]]:
-    """Give the DNS names and IP addresses under which a peer is called."""
-    if not peer.address:
-        return [], []
-    host = peer.address.rpartition(":")[0].strip("[]")
-    try:
-        return [], [str(ipaddress.ip_address(host))]
-    except ValueError:
-        return [host], []
 
 
 def _bindings(endpoint: Endpoint, container_port: int) -> list[resources.PortBinding]:
@@ -72,11 +60,11 @@ class SecurePacs(pulumi.ComponentResource):
     """Certificate -> serial, notAfter; and the revocation list's nextUpdate."""
 
     def __init__(self, name: str, args: SecurePacsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        super().__init__("securepacs:index:SecurePacs", name, cast("Mapping[str, Any]", args), opts)
+        declared, own_key = take_secret(args)
+        super().__init__("securepacs:index:SecurePacs", name, declared, opts)
         self._name = name
-        self._clinic = parse_clinic(args)
-        # The gateway believes a common name only from this issuer.
-        self._authority_name = f"{self._clinic.name} CA"
+        self._clinic = parse_clinic(declared)
+        self._own = signer(self._clinic.own_authority, own_key) if self._clinic.own_authority else None
         self._owner: _Owner = {"stack": f"{pulumi.get_project()}/{pulumi.get_stack()}", "component": name}
         self._wire()
 
@@ -84,59 +72,19 @@ class SecurePacs(pulumi.ComponentResource):
         return pulumi.ResourceOptions(parent=self, **more)
 
     def _wire(self) -> None:
-        clinic = self._clinic
-        self._authority = resources.CertificateAuthority(
-            f"{self._name}-ca", common_name=self._authority_name, organization=clinic.name, opts=self._child()
-        )
-        peers = {peer.ae_title: self._peer_certificate(peer) for peer in clinic.with_tls() if not peer.certificate}
-        server, egress = self._server_certificate(), self._certificate("egress", clinic.archive.ae_title, ["client"])
-        revocations = self._revocation_list()
-        people = {person.name: resources.Password(f"{self._name}-person-{person.name}", opts=self._child()) for person in clinic.people}
-        archive_login = resources.Password(f"{self._name}-archive-login", length=40, opts=self._child())
+        clinic, rotations = self._clinic, self._clinic.rotations
+        trust = Trust(self._name, clinic, self, self._own)
+        people = {person.name: self._password(f"person-{person.name}", rotations.people.get(person.name, 0)) for person in clinic.people}
+        archive_login = self._password("archive-login", rotations.login, length=40)
 
         edge, inner = self._network("edge", internal=False), self._network("inner", internal=True)
-        database = declare_database(self)
+        database = declare_database(self, trust)
         stored = self._archive(inner, archive_login, database)
-        self._gateway(edge, inner, stored, self._gateway_secrets(server, egress, revocations, people, archive_login))
-        self._declare_outputs(peers, {"server": server, "egress": egress, **database.certificates}, revocations, people)
+        self._gateway(edge, inner, stored, self._gateway_secrets(trust, people, archive_login))
+        self._declare_outputs(trust, people)
 
-    def _certificate(self, part: str, common_name: str, usages: list[resources.Usage], **more: Any) -> resources.Certificate:  # noqa: ANN401 - Certificate's own arguments
-        return resources.Certificate(
-            f"{self._name}-{part}",
-            ca_cert_pem=self._authority.cert_pem,
-            ca_key_pem=self._authority.key_pem,
-            common_name=common_name,
-            usages=usages,
-            revoked_serials=[entry.serial for entry in self._clinic.revoked],
-            opts=self._child(),
-            **more,
-        )
-
-    def _peer_certificate(self, peer: Peer) -> resources.Certificate:
-        dns_names, ip_addresses = _alternative_names(peer)
-        usages: list[resources.Usage] = ["client", "server"] if peer.address else ["client"]
-        return self._certificate(
-            f"peer-{gateway.slug(peer.ae_title)}",
-            peer.ae_title,
-            usages,
-            dns_names=dns_names,
-            ip_addresses=ip_addresses,
-            csr_pem=peer.csr,
-        )
-
-    def _server_certificate(self) -> resources.Certificate:
-        clinic = self._clinic
-        addresses = dict.fromkeys(str(address) for endpoint in (clinic.dicom, clinic.https) for address in endpoint.addresses)
-        return self._certificate("server", clinic.host_names[0], ["server"], dns_names=clinic.host_names, ip_addresses=list(addresses))
-
-    def _revocation_list(self) -> resources.RevocationList:
-        return resources.RevocationList(
-            f"{self._name}-crl",
-            ca_cert_pem=self._authority.cert_pem,
-            ca_key_pem=self._authority.key_pem,
-            revoked=[resources.Revoked(entry.serial, entry.date.isoformat(), entry.reason) for entry in self._clinic.revoked],
-            opts=self._child(),
-        )
+    def _password(self, part: str, rotation: int, length: int | None = None) -> resources.Password:
+        return resources.Password(f"{self._name}-{part}", length=length, keepers=counted(rotation), opts=self._child())
 
     def _network(self, part: str, *, internal: bool) -> resources.Network:
         subnet = getattr(self._clinic.network, f"{part}_subnet", None)
@@ -163,7 +111,7 @@ class SecurePacs(pulumi.ComponentResource):
             f"{self._name}-{part}-image",
             name=container_name(self._clinic, part),
             context=str(_IMAGES / part),
-            base_image=BASE_IMAGE,
+            base_image=self._clinic.images.base,
             build_args=build_args,
             build_network=_BUILD_NETWORK,
             opts=self._child(),
@@ -195,7 +143,7 @@ class SecurePacs(pulumi.ComponentResource):
         data = self._volume("archive-data", data=True)
         own = login.value.apply(lambda value: archive.archive_files(clinic, value))
         content = pulumi.Output.all(own, pulumi.Output.from_input(database.files)).apply(lambda known: {**known[0], **known[1]})
-        volume, files = self._files("archive", image, archive.UID, ["orthanc.json", *database.files], content)
+        volume, files = self._files("archive", image, archive.UID, [*archive.FILE_NAMES, *database.files], content)
         if not self._serves:
             return None
         return resources.Container(
@@ -215,35 +163,32 @@ class SecurePacs(pulumi.ComponentResource):
             pids=_ARCHIVE_PIDS,
             healthcheck=_HEALTH,
             stop_seconds=20,
-            restart_on={"files": files.revision},
+            restart_on={name: files.revisions[name] for name in (*archive.RESTARTS_FOR, *database.restarts_for)},
+            reload_on={name: files.revisions[name] for name in archive.RELOADS},
+            reload_command=_RELOAD,
             opts=self._child(depends_on=database.depends_on),
             **self._owner,
         )
 
     def _gateway_secrets(
-        self,
-        server: resources.Certificate,
-        egress: resources.Certificate,
-        revocations: resources.RevocationList,
-        people: Mapping[str, resources.Password],
-        archive_login: resources.Password,
+        self, trust: Trust, people: Mapping[str, resources.Password], archive_login: resources.Password
     ) -> pulumi.Output[gateway.GatewaySecrets]:
         return pulumi.Output.all(
-            ca=self._authority.cert_pem,
-            server=pulumi.Output.concat(server.cert_pem, server.key_pem),
-            egress=pulumi.Output.concat(egress.cert_pem, egress.key_pem),
-            crl=revocations.crl_pem,
+            ca=trust.ca_pem,
+            server=pulumi.Output.concat(trust.server.cert_pem, trust.server.key_pem),
+            egress=pulumi.Output.concat(trust.egress.cert_pem, trust.egress.key_pem),
+            crl=trust.crl_pem,
             people=pulumi.Output.all(**{name: password.sha512crypt for name, password in people.items()}),
             archive=archive_login.value,
         ).apply(
             lambda known: gateway.GatewaySecrets(
                 ca_pem=known["ca"],
-                ca_common_name=self._authority_name,
+                ca_common_names=trust.common_names,
                 server_pem=known["server"],
                 egress_pem=known["egress"],
                 crl_pem=known["crl"],
                 password_hashes=known["people"],
-                archive_password=known["archive"],
+                archive_authorization=archive.authorization(known["archive"]),
             )
         )
 
@@ -277,45 +222,34 @@ class SecurePacs(pulumi.ComponentResource):
                 *(binding for endpoint in clinic.plaintext_endpoints().values() for binding in _bindings(endpoint, endpoint.port)),
             ],
             mounts=[resources.Mount(volume.name, gateway.FOLDER)],
+            tmpfs={gateway.RUN_FOLDER: f"rw,noexec,nosuid,nodev,size=1m,mode=0700,uid={gateway.UID},gid={gateway.GID}"},
             memory_mb=_GATEWAY_MEMORY_MB,
             cpus=clinic.limits.cpus,
             pids=_GATEWAY_PIDS,
             nofile=_GATEWAY_NOFILE,
             healthcheck=_HEALTH,
-            # HAProxy's master takes SIGUSR1 as the order to finish what is open, SIGUSR2 as the order to reload.
+            # HAProxy's master takes SIGUSR1 as the order to finish what is open.
             stop_signal="SIGTERM",
-            reload_signal="SIGUSR2",
             reload_check=["/usr/sbin/haproxy", "-c", "-q", "-f", f"{gateway.FOLDER}/haproxy.cfg"],
-            reload_on={"files": files.revision},
+            reload_command=_RELOAD,
+            reload_on=files.revisions,
             opts=self._child(depends_on=[archive_container]),
             **self._owner,
         )
 
-    def _declare_outputs(
-        self,
-        peers: Mapping[str, resources.Certificate],
-        servers: Mapping[str, resources.Certificate],
-        revocations: resources.RevocationList,
-        people: Mapping[str, resources.Password],
-    ) -> None:
-        clinic = self._clinic
-        ca_pem = self._authority.cert_pem
+    def _declare_outputs(self, trust: Trust, people: Mapping[str, resources.Password]) -> None:
+        clinic, ca_pem = self._clinic, trust.ca_pem
         self.target = ca_pem.apply(lambda pem: target(clinic, pem))
         made: dict[str, dict[str, pulumi.Input[str]]] = {
             peer: {"cert.pem": certificate.cert_pem, "key.pem": certificate.key_pem, "ca.pem": ca_pem}
-            for peer, certificate in peers.items()
+            for peer, certificate in trust.peers.items()
         }
         own: dict[str, dict[str, Any]] = {
             peer.ae_title: {"cert.pem": peer.certificate, "key.pem": "", "ca.pem": ca_pem} for peer in clinic.with_tls() if peer.certificate
         }
         self.bundles = pulumi.Output.secret(cast("Any", {**made, **own}))
         self.passwords = pulumi.Output.secret(cast("Any", {name: password.value for name, password in people.items()}))
-        told: dict[str, dict[str, pulumi.Output[str]]] = {
-            what: {"serial": certificate.serial, "notAfter": certificate.not_after} for what, certificate in {**servers, **peers}.items()
-        }
-        told["authority"] = {"serial": self._authority.serial, "notAfter": self._authority.not_after}
-        told["revocations"] = {"number": revocations.number, "notAfter": revocations.next_update}
-        self.certificates = pulumi.Output.from_input(cast("Any", told))
+        self.certificates = pulumi.Output.from_input(cast("Any", trust.told()))
         self.register_outputs(
             {"target": self.target, "bundles": self.bundles, "passwords": self.passwords, "certificates": self.certificates}
         )

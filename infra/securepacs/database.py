@@ -29,8 +29,9 @@ HOST = "database"
 #: Role and database of the index.
 ROLE = NAME = "orthanc"
 
-#: Files of the database, in the order of their names.
-FILE_NAMES = ("password", "pg_hba.conf", "postgresql.conf", "server-key.pem", "server.pem")
+#: The database's files: what it restarts for, and what it reads anew while it runs.
+RESTARTS_FOR, RELOADS = ("password", "postgresql.conf"), ("pg_hba.conf", "server-key.pem", "server.pem")
+FILE_NAMES = (*RESTARTS_FOR, *RELOADS)
 
 #: Files that the archive needs to reach the database, beside its configuration.
 ARCHIVE_FILE_NAMES = ("database-ca.pem", "pgpass")

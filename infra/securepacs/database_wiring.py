@@ -13,6 +13,7 @@ import pulumi
 
 from securepacs import database, resources
 from securepacs.target import container_name
+from securepacs.trust import Trust
 
 if TYPE_CHECKING:
     from securepacs.component import SecurePacs
@@ -32,20 +33,19 @@ class Attached:
     networks: list[resources.Attachment] = field(default_factory=list)
     files: Mapping[str, pulumi.Input[str]] = field(default_factory=dict)
     """Secret files of the archive: name -> text."""
+    restarts_for: tuple[str, ...] = ()
+    """Those of the files for which the archive restarts; the others are read anew with each connection."""
     depends_on: list[pulumi.Resource] = field(default_factory=list)
-    certificates: Mapping[str, resources.Certificate] = field(default_factory=dict)
 
 
-def declare_database(pacs: SecurePacs) -> Attached:
+def declare_database(pacs: SecurePacs, trust: Trust) -> Attached:
     """Declare the database with its network, volumes and files, where the clinic asks for one."""
     clinic = pacs._clinic
-    if not database.uses_postgresql(clinic):
+    certificate = trust.database
+    if certificate is None:
         return Attached()
-    login = resources.Password(
-        f"{pacs._name}-database-login", length=40, keepers={"rotation": str(clinic.rotations.login)}, opts=pacs._child()
-    )
+    login = pacs._password("database-login", clinic.rotations.login, length=40)
     name = container_name(clinic, "database")
-    certificate = pacs._certificate("database-server", name, ["server"], dns_names=[name, database.HOST])
     network = pacs._network("database", internal=True)
     image = pacs._image("database", POSTGRESQL_MAJOR=database.POSTGRESQL_MAJOR)
     data = pacs._volume("database-data", data=True)
@@ -73,17 +73,17 @@ def declare_database(pacs: SecurePacs) -> Attached:
         stop_signal="SIGINT",
         stop_seconds=60,
         healthy_seconds=_HEALTHY_SECONDS,
-        # A new password is set at the start, a new certificate is read anew. The password's identity tells nothing about it.
-        restart_on={"password": login.id},
-        reload_on={"files": files.revision},
+        # A new password is set at the start, a new certificate is read anew.
+        restart_on={name: files.revisions[name] for name in database.RESTARTS_FOR},
+        reload_on={name: files.revisions[name] for name in database.RELOADS},
         reload_signal="SIGHUP",
         opts=pacs._child(),
         **pacs._owner,
     )
-    known = pulumi.Output.all(pacs._authority.cert_pem, login.value).apply(lambda told: database.archive_database_files(told[0], told[1]))
+    known = pulumi.Output.all(trust.ca_pem, login.value).apply(lambda told: database.archive_database_files(told[0], told[1]))
     return Attached(
         networks=[resources.Attachment(network.name)],
         files={name: known[name] for name in database.ARCHIVE_FILE_NAMES},
+        restarts_for=("pgpass",),
         depends_on=[container],
-        certificates={"database": certificate},
     )

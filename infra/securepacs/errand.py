@@ -24,7 +24,7 @@ from docker.errors import APIError, NotFound
 
 from securepacs.errors import DeploymentError
 from securepacs.provider import engine
-from securepacs.provider.files_volume import LEFT_SECONDS
+from securepacs.provider.files_volume import HELPER, LEFT_SECONDS
 
 #: The folder of an errand in its container; the errand's user owns it.
 PLACE: Final = "/errand"
@@ -78,7 +78,7 @@ class Errand:
             "Entrypoint": list(command[:1]),
             "Cmd": list(command[1:]),
             "User": f"{self.user}:{self.user}",
-            "Labels": {engine.STACK: self.stack, engine.COMPONENT: self.component, _LABEL: self.clinic},
+            "Labels": {engine.STACK: self.stack, engine.COMPONENT: self.component, HELPER: "errand", _LABEL: self.clinic},
             "NetworkDisabled": self.network is None,
             "HostConfig": {
                 "NetworkMode": self.network or "none",

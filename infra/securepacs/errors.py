@@ -54,3 +54,9 @@ class RefusedError(SecurePacsError):
     """The command was understood and not carried out, because it would lose something."""
 
     exit_status = 7
+
+
+class ExpiryError(SecurePacsError):
+    """A certificate or the revocation list expires sooner than was asked for."""
+
+    exit_status = 8

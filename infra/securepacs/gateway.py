@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import base64
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +20,9 @@ UID = GID = 10101
 
 #: Where the files stand in the container.
 FOLDER = "/etc/gateway"
+
+#: Where the socket of HAProxy's master stands, in memory.
+RUN_FOLDER = "/run/gateway"
 
 #: Ports inside the container.
 PORT_DICOM, PORT_HTTPS, FIRST_EGRESS_PORT = 2762, 8443, 11200
@@ -44,21 +46,27 @@ ASSOCIATE_SECONDS = 5
 #: Associations that were open at a reload end after this long.
 HARD_STOP_SECONDS = 300
 
+#: Tries to reach the archive, a second apart: it restarts in less.
+ARCHIVE_RETRIES = 10
+
 
 @dataclass(frozen=True)
 class GatewaySecrets:
     """What the gateway needs and the clinic does not declare. All of it ends in files of mode 0400."""
 
     ca_pem: str
-    ca_common_name: str
+    """Certificates of the authorities that are trusted, one after the other."""
+    ca_common_names: Sequence[str]
     server_pem: str
     """Certificate and key of the server, one after the other."""
     egress_pem: str
     """Certificate and key that the gateway shows to peers when the archive calls them."""
     crl_pem: str
+    """Revocation lists of the same authorities, one after the other."""
     password_hashes: Mapping[str, str]
     """Person -> crypt(3) hash."""
-    archive_password: str
+    archive_authorization: str
+    """With which the archive is asked: the value of the header Authorization."""
 
 
 def ae_hex(ae_title: str) -> str:
@@ -84,6 +92,11 @@ def fingerprint(certificate_pem: str) -> str:
 def pinned_file(peer: Peer) -> str:
     """Name the file that holds a peer's own certificate."""
     return f"pinned-{slug(peer.ae_title)}.pem"
+
+
+def known_as(peer: Peer) -> str:
+    """Give the name by which the gateway knows a peer once it has shown who it is. One without TLS never counts as one with it."""
+    return f"plaintext-{slug(peer.ae_title)}" if peer.plaintext else peer.ae_title
 
 
 def egress_ports(clinic: Clinic) -> dict[str, int]:
@@ -137,12 +150,15 @@ def haproxy_configuration(clinic: Clinic, secrets: GatewaySecrets) -> str:
         tls13_ciphers=":".join(TLS13_CIPHERS),
         tls_curves=":".join(TLS_CURVES),
         archive_ae_hex=ae_hex(clinic.archive.ae_title),
-        ca_common_name=secrets.ca_common_name,
+        ca_common_names=secrets.ca_common_names,
+        archive_retries=ARCHIVE_RETRIES,
+        callers=[{"slug": slug(peer.ae_title), "known_as": known_as(peer)} for peer in clinic.peers],
         limits=clinic.limits,
         pinned=any(peer.certificate for peer in clinic.peers),
         plaintext=[
             {
                 "slug": slug(peer.ae_title),
+                "known_as": known_as(peer),
                 "ae_hex": ae_hex(peer.ae_title),
                 "port": peer.plaintext.port,
                 "source": peer.plaintext.source,
@@ -160,12 +176,15 @@ def haproxy_configuration(clinic: Clinic, secrets: GatewaySecrets) -> str:
             {"name": route.name, "roles": " ".join(route.roles), "methods": " ".join(route.methods), "pattern": word(route.pattern)}
             for route in ROUTES
         ],
-        archive_login=base64.b64encode(f"gateway:{secrets.archive_password}".encode()).decode(),
+        archive_authorization=secrets.archive_authorization,
     )
 
 
 #: Files that the gateway has whatever the clinic declares.
-_FILE_NAMES = ("haproxy.cfg", "server.pem", "egress.pem", "ca.pem", "peers-ca.pem", "crl.pem", "ae.map", "pinned.map", "roles.map")
+_FILE_NAMES = (
+    *("haproxy.cfg", "server.pem", "egress.pem", "ca.pem", "peers-ca.pem", "crl.pem"),
+    *("ae.map", "pinned.map", "roles.map", "peers.list", "revoked.list"),
+)
 
 
 def gateway_file_names(clinic: Clinic) -> list[str]:
@@ -192,5 +211,8 @@ def gateway_files(clinic: Clinic, secrets: GatewaySecrets) -> dict[str, str]:
         "ae.map": _map({ae_hex(peer.ae_title): peer.ae_title for peer in clinic.with_tls()}),
         "pinned.map": _map({fingerprint(pem): ae_title for ae_title, pem in own.items()}),
         "roles.map": _map({person.name: person.role for person in clinic.people}),
+        # What the reload ends: associations of peers that are not in the one, or whose certificate is in the other.
+        "peers.list": "".join(f"{slug(peer.ae_title)}\n" for peer in clinic.peers),
+        "revoked.list": "".join(f"{slug(entry.peer)} {entry.serial}\n" for entry in clinic.revoked if entry.peer),
         **pinned,
     }

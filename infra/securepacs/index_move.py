@@ -21,17 +21,19 @@ from typing import Any, Final
 
 import docker
 from pulumi import automation
-from rich.console import Console
 
 from securepacs import archive, database, index_place, index_postgresql, index_sqlite, inventory
 from securepacs.clinic import CONFIG_KEY, Clinic
 from securepacs.component import SecurePacs
 from securepacs.errand import PLACE, Errand, sweep
-from securepacs.errors import ConfigurationError, DeploymentError, SecurePacsError
+from securepacs.errors import DeploymentError, SecurePacsError
+from securepacs.failures import engine_failed
 from securepacs.index_schema import Content, Row, Table
+from securepacs.pending import forget_half_made
 from securepacs.program import program
 from securepacs.progress import Progress
 from securepacs.target import container_name
+from securepacs.terminal import noted
 from securepacs.workspace import Workspace
 
 _OUT: Final = f"{PLACE}/out"
@@ -75,41 +77,12 @@ class Held(SecurePacs):
 
 @dataclass(frozen=True)
 class Move:
-    """One move of one stack's index. `content` is the stack's configuration, `failed` tells an engine's failure in a person's words."""
+    """One move of one stack's index to where the clinic wants it. `content` is the stack's configuration."""
 
     place: Workspace
     content: Mapping[str, Any]
     clinic: Clinic
-    console: Console
-    failed: Callable[[Progress, automation.CommandError], SecurePacsError]
     client: docker.DockerClient
-
-    def command(self, kind: str, told: Console, *, forget_old: bool) -> None:
-        """Do what the command line asks for, and tell how it went. Raises ConfigurationError where the configuration says otherwise."""
-        if kind != self.clinic.database:
-            raise ConfigurationError(
-                f"{CONFIG_KEY}.database", got=f"'{self.clinic.database}'", expected=f"'{kind}'", do="write it there, then run this again"
-            )
-        if forget_old:
-            self._forget()
-            told.print("the old index is removed", highlight=False)
-            return
-        proved = self.run()
-        if proved is None:
-            told.print(f"the index is in {kind} already", highlight=False)
-            return
-        told.print(f"moved, row by row the same: {', '.join(f'{name} {value}' for name, value in proved.items())}", highlight=False)
-        where = f"the file {index_place.OLD_INDEX} of the volume {inventory.data_volume(self.clinic)}"
-        kept = where if kind == "postgresql" else f"the volume {inventory.database_volume(self.clinic)}"
-        told.print(f"the old index is kept in {kept}; --forget-old removes it", highlight=False)
-
-    def _forget(self) -> None:
-        """Remove what an earlier move kept, once the index is where the configuration says."""
-        stack = self.place.stack
-        index_place.hold_in_place(self.client, self.clinic, stack)
-        index_place.change(self.client, self.clinic, stack, "forget")
-        if self.clinic.database == "sqlite":
-            inventory.remove_volume(self.client, inventory.database_volume(self.clinic), stack)
 
     def run(self) -> dict[str, int] | None:
         """Move the index to where the configuration wants it; give the statistics that were proved, None where it was there already.
@@ -117,7 +90,7 @@ class Move:
         Raises DeploymentError where that failed; the archive then serves from the old index as before.
         """
         self._clear()
-        if self._is_there():
+        if index_place.is_in_place(self.client, self.clinic, self.place.stack):
             if self.clinic.database == "postgresql":
                 index_place.change(self.client, self.clinic, self.place.stack, "retire")  # the rest, where a killed run left it half
             self._deploy(self.clinic.database)
@@ -143,13 +116,6 @@ class Move:
             shutil.rmtree(left, ignore_errors=True)
         sweep(self.client, self.clinic.name)
 
-    def _is_there(self) -> bool:
-        """Tell whether the index is where the configuration wants it, or there is none to move."""
-        index = self._facts().index
-        if self.clinic.database == "postgresql":
-            return not index
-        return index or not inventory.volume_of(self.client, inventory.database_volume(self.clinic), self.place.stack)
-
     def _check_first(self) -> None:
         """Hold PostgreSQL's tables against what can be moved while the archive still serves from them, so that nothing need be undone."""
         running = self.client.containers.list(filters={"name": f"^{container_name(self.clinic, 'database')}$"})
@@ -159,17 +125,18 @@ class Move:
                     self._check_shape(Path(folder))
 
     def _say(self, line: str) -> None:
-        self.console.print(line, highlight=False)
+        noted.print(line, highlight=False)
 
     def _deploy(self, kind: str, what: type[SecurePacs] = SecurePacs) -> None:
         clinic = {**self.content["config"][CONFIG_KEY], "database": kind}
         self.place.prepare({**self.content, "config": {**self.content["config"], CONFIG_KEY: clinic}})
-        progress = Progress(self.console)
+        progress = Progress(noted)
         try:
             stack = self.place.open(functools.partial(program, what))
+            forget_half_made(self.place)
             stack.up(on_event=progress, color="never", suppress_outputs=True, show_secrets=False)
         except automation.CommandError as error:
-            raise self.failed(progress, error) from None
+            raise engine_failed(progress, error) from None
 
     def _go_back(self, problem: BaseException) -> None:
         """Deploy with the database that holds the index still; say so in the problem's line."""
@@ -183,7 +150,7 @@ class Move:
         self._deploy(other)
         if isinstance(problem, SecurePacsError):
             told = f"the index was not moved, and the archive serves from {other} as before; {problem}"
-            raise DeploymentError(told, do=f"until it can be moved, declare database: {other}") from None
+            raise DeploymentError(told) from None
 
     def _facts(self) -> index_place.Facts:
         return index_place.facts(self.client, self.clinic, self.place.stack)
@@ -224,7 +191,7 @@ class Move:
         """Have Orthanc make its tables where there are none, with the archive's own configuration and no image near it."""
         if not self._shape(folder):
             errand = self._errand("archive", archive.UID)
-            with errand.prepared(["/bin/bash", "-c", _ORTHANC, f"{archive.FOLDER}/orthanc.json"], {}) as orthanc:
+            with errand.prepared(["/bin/bash", "-c", _ORTHANC, archive.FOLDER], {}) as orthanc:
                 if orthanc.run(_SHORT_SECONDS):
                     raise DeploymentError(f"Orthanc could not make its tables in PostgreSQL: {orthanc.said()}")
             self._shape(folder)

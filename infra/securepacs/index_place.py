@@ -16,7 +16,7 @@ from securepacs import archive
 from securepacs.clinic import Clinic
 from securepacs.errand import Errand
 from securepacs.errors import DeploymentError, RefusedError
-from securepacs.inventory import data_volume, database_volume, owner, volume_of
+from securepacs.inventory import data_volume, database_volume, owner, remove_volume, volume_of
 from securepacs.target import container_name
 
 #: Where the archive's data volume is in an errand.
@@ -123,6 +123,29 @@ def hold_in_place(client: docker.DockerClient, clinic: Clinic, stack: str) -> No
         expected=f"'{held}'",
         do=f"`securepacs database {clinic.database}` moves the index, and loses nothing",
     )
+
+
+def is_in_place(client: docker.DockerClient, clinic: Clinic, stack: str) -> bool:
+    """Tell whether the index is where the clinic wants it, or there is none that could be moved."""
+    index = facts(client, clinic, stack).index
+    if clinic.database == "postgresql":
+        return not index
+    return index or not volume_of(client, database_volume(clinic), stack)
+
+
+def where_the_old_is(clinic: Clinic) -> str:
+    """Say where a move to the clinic's database left the index that it came from."""
+    if clinic.database == "postgresql":
+        return f"the file {OLD_INDEX} of the volume {data_volume(clinic)}"
+    return f"the volume {database_volume(clinic)}"
+
+
+def forget_old(client: docker.DockerClient, clinic: Clinic, stack: str) -> None:
+    """Remove what an earlier move kept. Raises RefusedError where the index is not where the clinic says."""
+    hold_in_place(client, clinic, stack)
+    change(client, clinic, stack, "forget")
+    if clinic.database == "sqlite":
+        remove_volume(client, database_volume(clinic), stack)
 
 
 def runs_with(client: docker.DockerClient, clinic: Clinic) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import re
 import socket
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +16,7 @@ from securepacs.clinic import Clinic
 from securepacs.errors import ConfigurationError, HostError
 from securepacs.provider.engine import STACK
 from securepacs.target import container_name
+from securepacs.trust import authority_names
 from securepacs.workspace import PROJECT
 
 
@@ -78,6 +80,20 @@ def stored_mb(client: docker.DockerClient, clinic_name: str) -> int | None:
         return None
     first = b"".join(answer.output if not isinstance(answer.output, bytes) else [answer.output]).split(maxsplit=1)[:1]
     return int(first[0]) if answer.exit_code == 0 and first and first[0].isdigit() else None
+
+
+#: A line of the gateway's log about an association of a peer with TLS; the authority's name has no other character than these.
+_SEEN = re.compile(r"^dicom src=\S+ peer=(.+) authority=(\S+) calling=", re.MULTILINE)
+
+
+def authorities_seen(client: docker.DockerClient, clinic: Clinic) -> dict[str, str]:
+    """Read in the gateway's log by which authority's certificate each peer came last: AE title -> authority's name."""
+    names = {re.sub("[^A-Za-z0-9-]", "_", name): name for name in authority_names(clinic)}
+    try:
+        log = client.api.logs(container_name(clinic, "gateway"), stdout=True, stderr=False).decode(errors="replace")
+    except APIError:
+        return {}
+    return {peer: names.get(authority, authority) for peer, authority in _SEEN.findall(log)}
 
 
 def published_by(client: docker.DockerClient, stack: str) -> set[tuple[str, int]]:

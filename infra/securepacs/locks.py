@@ -38,3 +38,8 @@ def clear_dead_locks(backend: Path, project: str, stack: str) -> int:
             lock.with_name(f"{lock.name}.attrs").unlink(missing_ok=True)
             cleared += 1
     return cleared
+
+
+def held_locks(backend: Path, project: str, stack: str) -> list[Path]:
+    """Give the locks that stand on a stack."""
+    return sorted((backend / PROJECT_LOCKS / project / stack).glob("*.json"))

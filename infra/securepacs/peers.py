@@ -71,7 +71,8 @@ Address = Annotated[str, AfterValidator(_host_and_port)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 
 
-def _strong(key: object) -> bool:
+def strong(key: object) -> bool:
+    """Tell whether a public key is of a kind and length that is still held to be safe."""
     if isinstance(key, rsa.RSAPublicKey):
         return key.key_size >= SMALLEST_RSA_BITS
     return isinstance(key, ec.EllipticCurvePublicKey) and key.curve.name in {"secp256r1", "secp384r1"}
@@ -84,7 +85,7 @@ def _csr(pem: str) -> str:
         raise ValueError("a CSR is one PEM block 'CERTIFICATE REQUEST'") from error
     if not csr.is_signature_valid:
         raise ValueError("a CSR is signed by its own key, this one's signature is wrong")
-    if not _strong(csr.public_key()):
+    if not strong(csr.public_key()):
         raise ValueError(f"a CSR's key is P-256, P-384 or RSA of at least {SMALLEST_RSA_BITS} bits")
     return pem
 
@@ -100,7 +101,7 @@ def _own_certificate(pem: str) -> str:
     except (ValueError, TypeError, InvalidSignature) as error:
         issuer = certificate.issuer.rfc4514_string()
         raise ValueError(f"an own certificate is self-signed, this one is issued by {issuer}; give its CSR instead") from error
-    if not _strong(certificate.public_key()):
+    if not strong(certificate.public_key()):
         raise ValueError(f"an own certificate's key is P-256, P-384 or RSA of at least {SMALLEST_RSA_BITS} bits")
     try:
         constraints = certificate.extensions.get_extension_for_class(x509.BasicConstraints).value

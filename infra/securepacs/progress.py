@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pulumi.automation import events
 from rich.console import Console
 
+from securepacs.consequences import consequence
+
 #: What the engine calls an operation, and what a person would.
 _WORDS = {
     "create": "made",
@@ -33,6 +35,10 @@ class Progress:
     preview: bool = False
     done: Counter[str] = field(default_factory=Counter)
     problems: list[str] = field(default_factory=list)
+    consequences: list[str] = field(default_factory=list)
+    """What the steps on containers mean for those who use the clinic."""
+    renewed: list[str] = field(default_factory=list)
+    """Names of the certificates that were made anew."""
 
     def __call__(self, event: events.EngineEvent) -> None:
         """Take one event of the engine."""
@@ -57,8 +63,17 @@ class Progress:
             word = "kept"
         self.done[word] += 1
         changed = sorted(step.detailed_diff or {})
+        self._note_consequence(step, operation, changed)
+        if operation == "update" and step.type.endswith(":Certificate"):
+            self.renewed.append(step.urn.rpartition("::")[2])
         why = f" [dim]({', '.join(changed)})[/dim]" if changed and operation in {"update", "replace"} else ""
         self._tell(f"  {'would be ' if self.preview else ''}{word:<10} {_short(step.urn)}{why}")
+
+    def _note_consequence(self, step: events.StepEventMetadata, operation: str, changed: list[str]) -> None:
+        if step.type.endswith(":Container"):
+            means = consequence(operation, _short(step.urn).rpartition("-")[2], changed)
+            if means and means not in self.consequences:
+                self.consequences.append(means)
 
     def _tell(self, line: str) -> None:
         """Show a line. A reader that has gone (`| head`) ends the telling, never the deployment: the engine waits for this callback."""

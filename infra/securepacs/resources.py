@@ -14,6 +14,24 @@ from typing import ClassVar, Literal, TypeAlias
 
 import pulumi
 
+__all__ = [
+    "Attachment",
+    "Certificate",
+    "CertificateAuthority",
+    "Container",
+    "File",
+    "Files",
+    "HealthCheck",
+    "Image",
+    "Mount",
+    "Network",
+    "Password",
+    "PortBinding",
+    "RevocationList",
+    "Revoked",
+    "Volume",
+]
+
 Text: TypeAlias = pulumi.Input[str]
 Number: TypeAlias = pulumi.Input[int]
 Flag: TypeAlias = pulumi.Input[bool]
@@ -214,12 +232,10 @@ class Files(_Resource):
 
     pulumi_type = "securepacs:docker:Files"
     delete_before_replace = True
-    outputs = ("revision", "salt")
-    secret_outputs = ("salt",)
+    outputs = ("revisions",)
 
-    revision: pulumi.Output[str]
-    """Changes with any content, mode or owner; tells nothing about them (keyed by a secret salt)."""
-    salt: pulumi.Output[str]
+    revisions: pulumi.Output[dict[str, str]]
+    """Path to a random text, a new one where the file was written with anything new."""
 
     def __init__(
         self,
@@ -284,8 +300,9 @@ class Container(_Resource):
         log_files: Number | None = None,
         restart_on: TextMap | None = None,
         reload_on: TextMap | None = None,
-        reload_signal: Text | None = None,
         reload_check: Texts | None = None,
+        reload_signal: Text | None = None,
+        reload_command: Texts | None = None,
         healthy_seconds: Number | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
@@ -346,6 +363,7 @@ class Certificate(_Resource):
         key_type: pulumi.Input[KeyType] | None = None,
         validity_days: Number | None = None,
         renew_before_days: Number | None = None,
+        keepers: TextMap | None = None,
         csr_pem: Text | None = None,
         revoked_serials: Texts | None = None,
         opts: pulumi.ResourceOptions | None = None,

@@ -1,4 +1,4 @@
-"""Reading the stack's configuration file, Pulumi.<stack>.yaml. It is never written."""
+"""Reading the stack's configuration file, Pulumi.<stack>.yaml. What is read here is never written; edits.py changes it."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def read_stack_file(path: Path) -> dict[str, Any]:
     Raises ConfigurationError where it is missing or not YAML.
     """
     try:
-        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_Strict)  # noqa: S506 - a subclass of the safe loader
+        text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise ConfigurationError(
             str(path),
@@ -45,6 +45,13 @@ def read_stack_file(path: Path) -> dict[str, Any]:
         ) from None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError(str(path), got=str(error), expected="a readable text file") from None
+    return parse_stack_text(text, path)
+
+
+def parse_stack_text(text: str, path: Path) -> dict[str, Any]:
+    """Read what a stack's configuration file says; `path` is where it stands, for the errors."""
+    try:
+        content = yaml.load(text, Loader=_Strict)  # noqa: S506 - a subclass of the safe loader
     except yaml.MarkedYAMLError as error:
         at = f":{error.problem_mark.line + 1}" if error.problem_mark else ""
         raise ConfigurationError(f"{path}{at}", got=str(error.problem), expected="YAML") from None
@@ -61,4 +68,7 @@ def clinic_of(content: dict[str, Any], path: Path) -> Clinic:
     declared = content["config"].get(CONFIG_KEY)
     if declared is None:
         raise ConfigurationError(f"{path}: {CONFIG_KEY}", got="nothing", expected="a clinic", do="see Pulumi.dev.yaml")
-    return parse_clinic(declared)
+    clinic = parse_clinic(declared)
+    if clinic.own_authority:
+        clinic.own_authority.read_key()
+    return clinic

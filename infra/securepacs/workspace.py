@@ -13,6 +13,7 @@ import secrets
 import shutil
 import subprocess
 import sys
+import sysconfig
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,6 +67,19 @@ def pulumi_cli() -> Path:
     )
 
 
+def provider_folder() -> Path:
+    """Find the folder of `pulumi-resource-securepacs`: beside this Python, or where an installation for one user puts its programs.
+
+    Raises HostError where it is in neither.
+    """
+    program = f"pulumi-resource-{PROJECT}"
+    folders = [Path(sys.executable).parent, Path(sysconfig.get_path("scripts", sysconfig.get_preferred_scheme("user")))]
+    for folder in folders:
+        if (folder / program).is_file():
+            return folder
+    raise HostError(program, got="no such program", expected=f"it in {' or '.join(map(str, folders))}", do="install securepacs with pip")
+
+
 @dataclass(frozen=True)
 class Workspace:
     """One stack's place: its name and the folder that holds the state of all stacks."""
@@ -83,11 +97,16 @@ class Workspace:
         """The copy of the stack's configuration that the engine reads."""
         return self.folder / f"Pulumi.{self.stack}.yaml"
 
+    @property
+    def is_own_backend(self) -> bool:
+        """Whether the state lies in the folder of this place, and not where $PULUMI_BACKEND_URL says."""
+        return "PULUMI_BACKEND_URL" not in os.environ
+
     def environment(self) -> dict[str, str]:
         """Give the variables with which the engine (and plain `pulumi`) finds this state."""
         given = os.environ
         variables = {"PULUMI_SKIP_UPDATE_CHECK": "true", "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true"}
-        if "PULUMI_BACKEND_URL" not in given:
+        if self.is_own_backend:
             variables["PULUMI_BACKEND_URL"] = (self.home / "backend").as_uri()
             variables["PULUMI_HOME"] = str(self.home / "pulumi")
         if not {"PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE"} & set(given):
@@ -102,25 +121,38 @@ class Workspace:
         settings = {
             "name": PROJECT,
             "runtime": "python",
-            "plugins": {"providers": [{"name": PROJECT, "path": str(Path(sys.executable).parent)}]},
+            "plugins": {"providers": [{"name": PROJECT, "path": str(provider_folder())}]},
         }
-        _write_secret(self.folder / "Pulumi.yaml", yaml.safe_dump(settings))
-        _write_secret(self.config_file, yaml.safe_dump({**self._salt(), **content}))
+        write_secret(self.folder / "Pulumi.yaml", yaml.safe_dump(settings))
+        write_secret(self.config_file, yaml.safe_dump({**self._salt(), **content}))
 
     def _prepare_passphrase(self) -> None:
         passphrase = self.home / "passphrase"
         if passphrase.exists() or "PULUMI_CONFIG_PASSPHRASE_FILE" not in self.environment():
             return
-        if self._salt():
+        if self._salt() or self._has_states():
             do = "put it back from your copy of this folder; without it the state, and the authority's key in it, cannot be read"
             raise HostError(str(passphrase), got="no such file", expected="the passphrase of the state that stands here", do=do)
-        _write_secret(passphrase, secrets.token_urlsafe(48))
+        write_secret(passphrase, secrets.token_urlsafe(48))
 
-    def _salt(self) -> dict[str, Any]:
+    def configuration(self) -> dict[str, Any]:
+        """Give the copy of the configuration, with its salt; empty where there is none."""
         if not self.config_file.exists():
             return {}
-        kept = yaml.safe_load(self.config_file.read_text(encoding="utf-8")) or {}
+        kept: dict[str, Any] = yaml.safe_load(self.config_file.read_text(encoding="utf-8")) or {}
+        return kept
+
+    def _salt(self) -> dict[str, Any]:
+        kept = self.configuration()
         return {key: kept[key] for key in ("encryptionsalt", "encryptedkey", "secretsprovider") if key in kept}
+
+    def _has_states(self) -> bool:
+        """Tell whether a stack has a state here: all are encrypted with the one passphrase."""
+        return any((self.home / "backend" / ".pulumi" / "stacks" / PROJECT).glob("*.json"))
+
+    def take_salt(self, salt: str) -> None:
+        """Make a salt that of the stack's configuration, in place of the one that is there."""
+        write_secret(self.config_file, yaml.safe_dump({**self.configuration(), "encryptionsalt": salt}))
 
     def _automation(self, run: Callable[[], None] = program) -> automation.LocalWorkspace:
         cli = pulumi_cli()
@@ -157,7 +189,7 @@ def workspace(stack: str) -> Workspace:
     return Workspace(stack, home_folder())
 
 
-def _write_secret(path: Path, text: str) -> None:
+def write_secret(path: Path, text: str) -> None:
     """Write a file that only its owner reads, whole or not at all."""
     unfinished = path.with_name(f".{path.name}.{os.getpid()}")
     descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)

@@ -14,8 +14,8 @@ import pytest
 
 from deployed.deployment import Deployed, docker
 from securepacs import component
-from securepacs.archive import ORTHANC_FLOOR, archive_files
-from securepacs.clinic import Clinic, parse_clinic
+from securepacs.archive import ORTHANC_FLOOR, archive_files, authorization
+from securepacs.clinic import Clinic, Images, parse_clinic
 from securepacs.gateway import GatewaySecrets, gateway_files
 from securepacs.provider import pki
 
@@ -57,7 +57,7 @@ def secrets_for(declared: Clinic) -> GatewaySecrets:
     pem = pki.pem(pki.issue(authority, pki.Subject("localhost", usages=("server",)), key.public_key(), later, now)) + pki.key_pem(key)
     crl = pki.pem(pki.make_revocation_list(authority, [], 1, later, now))
     hashes = {person.name: "$6$rounds=5000$abcdefgh$x" for person in declared.people}
-    return GatewaySecrets(pki.pem(authority.certificate), "config-test CA", pem, pem, crl, hashes, "throwaway")
+    return GatewaySecrets(pki.pem(authority.certificate), ["config-test CA"], pem, pem, crl, hashes, authorization("throwaway"))
 
 
 def run_with_files(image: str, folder: str, files: Mapping[str, str], command: list[str]) -> subprocess.CompletedProcess[str]:
@@ -108,23 +108,24 @@ def test_haproxys_check_finds_a_broken_configuration(pacs: Deployed) -> None:
     assert answer.returncode != 0
 
 
-def orthanc(pacs: Deployed, text: str) -> str:
+def orthanc(pacs: Deployed, files: Mapping[str, str]) -> str:
     """Let Orthanc start with a configuration for three seconds, and give its log."""
-    command = ["/bin/bash", "-c", "Orthanc /etc/archive/orthanc.json & sleep 3; kill %1; wait %1"]
-    answer = run_with_files(image_of(pacs, "archive"), "/etc/archive", {"orthanc.json": text}, command)
+    command = ["/bin/bash", "-c", "Orthanc /etc/archive & sleep 3; kill %1; wait %1"]
+    answer = run_with_files(image_of(pacs, "archive"), "/etc/archive", files, command)
     return answer.stdout + answer.stderr
 
 
 @pytest.mark.parametrize("kind", ["nobody", "odd titles"])
 def test_orthanc_takes_what_is_rendered(pacs: Deployed, kind: str) -> None:
     """Orthanc, with its guard, starts with the configuration."""
-    assert "Orthanc has started" in orthanc(pacs, archive_files(clinic(CLINICS[kind]), "throwaway")["orthanc.json"])
+    assert "Orthanc has started" in orthanc(pacs, archive_files(clinic(CLINICS[kind]), "throwaway"))
 
 
 def test_orthanc_does_not_start_with_an_unknown_key(pacs: Deployed) -> None:
     """A misspelt key, which Orthanc alone would ignore in silence, stops the archive by its guard."""
-    text = archive_files(clinic({}), "throwaway")["orthanc.json"].replace('"StrictAetComparison"', '"StrictAetComparision"')
-    log = orthanc(pacs, text)
+    files = archive_files(clinic({}), "throwaway")
+    misspelt = files["orthanc.json"].replace('"StrictAetComparison"', '"StrictAetComparision"')
+    log = orthanc(pacs, {**files, "orthanc.json": misspelt})
     assert "does not know the configuration keys StrictAetComparision" in log
     assert "Orthanc has started" not in log
 
@@ -132,7 +133,7 @@ def test_orthanc_does_not_start_with_an_unknown_key(pacs: Deployed) -> None:
 def build_archive(floor: str) -> subprocess.CompletedProcess[str]:
     """Build the archive's image with a floor for Orthanc's version."""
     context = Path(component.__file__).parent / "images" / "archive"
-    arguments = ["--force-rm", "--network", "host", "--build-arg", f"BASE={component.BASE_IMAGE}", "--build-arg", f"ORTHANC_FLOOR={floor}"]
+    arguments = ["--force-rm", "--network", "host", "--build-arg", f"BASE={Images().base}", "--build-arg", f"ORTHANC_FLOOR={floor}"]
     command = ["docker", "build", *arguments, "-t", "securepacs-test-floor", str(context)]
     return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
 

@@ -59,6 +59,7 @@ def wanted(image: str, /, **more: Any) -> dict[str, Any]:  # noqa: ANN401 - any 
         "pids": 32,
         "healthcheck": HEALTH,
         "stopSignal": "SIGKILL",
+        "reloadSignal": "SIGHUP",
         **more,
     }
 
@@ -122,6 +123,7 @@ IMAGE_ID = "sha256:" + "0" * 64
         ({"healthcheck": {"test": []}}, "healthcheck.test", "at least one"),
         ({"stopSignal": "TERM"}, "stopSignal", "SIGHUP"),
         ({"tmpfs": {"tmp": ""}}, "tmpfs.tmp", "absolute"),
+        ({"reloadOn": {"a": "1"}, "reloadSignal": None}, "reloadOn", "reloadSignal or reloadCommand"),
     ],
 )
 def test_bad_input_is_named(provider: Provider, more: dict[str, Any], path: str, told: str) -> None:
@@ -157,22 +159,24 @@ def test_a_container_is_hardened_and_healthy(box: Object, provider: Provider, en
 @pytest.mark.parametrize(
     ("more", "details"),
     [
-        ({"image": IMAGE_ID}, {"image": "UPDATE_REPLACE"}),
-        ({"image": UNKNOWN}, {"image": "UPDATE_REPLACE"}),
-        ({"user": "1:1"}, {"user": "UPDATE_REPLACE"}),
-        ({"environment": {"A": "1"}}, {"environment": "ADD_REPLACE"}),
-        ({"networks": [{"name": "sp-prov-edge"}]}, {"networks[1]": "DELETE_REPLACE"}),
-        ({"healthcheck": {**HEALTH, "retries": 2}}, {"healthcheck.retries": "UPDATE_REPLACE"}),
+        ({"image": IMAGE_ID}, {"image": "UPDATE"}),
+        ({"image": UNKNOWN}, {"image": "UPDATE"}),
+        ({"user": "1:1"}, {"user": "UPDATE"}),
+        ({"environment": {"A": "1"}}, {"environment": "ADD"}),
+        ({"networks": [{"name": "sp-prov-edge"}]}, {"networks[1]": "DELETE"}),
+        ({"healthcheck": {**HEALTH, "retries": 2}}, {"healthcheck.retries": "UPDATE"}),
         ({"memoryMb": 65}, {"memoryMb": "UPDATE"}),
         ({"restartOn": {"a": "1"}}, {"restartOn": "ADD"}),
         ({"reloadOn": {"a": UNKNOWN}}, {"reloadOn": "ADD"}),
+        ({"name": "sp-prov-other"}, {"name": "UPDATE_REPLACE"}),
+        ({"component": "other"}, {"component": "UPDATE_REPLACE"}),
         ({"healthySeconds": 5, "reloadSignal": "SIGUSR2"}, {}),
     ],
 )
-def test_what_the_engine_cannot_change_is_replaced(
+def test_only_another_name_or_owner_is_a_replacement(
     steady: Object, provider: Provider, image: str, more: dict[str, Any], details: dict[str, str]
 ) -> None:
-    """Each change shows at its path, as a replacement where the engine changes nothing in place, delete first."""
+    """Each change shows at its path; all but a new name or owner is an update: the old container is kept until the new one works."""
     diff = provider.diff(steady, wanted(image, **{"name": "sp-prov-steady", **more}))
     assert (diff.details, diff.delete_before_replace) == (details, True)
     assert bool(diff.replaces) == any(kind.endswith("REPLACE") for kind in details.values())
@@ -192,14 +196,17 @@ def test_limits_are_changed_while_it_runs(box: Object, provider: Provider, engin
 
 
 def test_reload_and_restart_follow_what_they_depend_on(box: Object, provider: Provider, engine: docker.DockerClient, image: str) -> None:
-    """A change of reloadOn sends the signal to the running service, a change of restartOn starts it anew; each once."""
+    """A change of reloadOn sends the signal and runs the command in the service, a change of restartOn starts it anew; each once."""
     log = "cat /data/log; : > /data/log"
     inside(engine, log)
     reloaded = provider.update(box, wanted(image, reloadOn={"files": "2"}))
     assert inside(engine, log) == "reload\n"
-    restarted = provider.update(reloaded, wanted(image, reloadOn={"files": "2"}, restartOn={"files": "2"}))
+    command = ["sh", "-c", "echo by command >> /data/log"]
+    reloaded = provider.update(reloaded, wanted(image, reloadOn={"files": "3"}, reloadSignal=None, reloadCommand=command))
+    assert inside(engine, log) == "by command\n"
+    restarted = provider.update(reloaded, wanted(image, reloadOn={"files": "4"}, restartOn={"files": "2"}))
     assert inside(engine, log) == "start\n"
-    assert inspect(engine)["Id"] == box.id
+    assert inspect(engine)["Id"] == box.output("containerId")
     assert not provider.diff(restarted).changes
 
 
@@ -215,6 +222,9 @@ def test_a_reload_that_the_service_would_refuse_is_not_sent(
         provider.update(box, new)
     assert inside(engine, "cat /data/log") == ""
     assert provider.diff(box, new).changes
+    failing = wanted(image, reloadOn={"files": "2"}, reloadCommand=["sh", "-c", "echo it did not take; exit 1"])
+    with pytest.raises(RefusedError, match=r"(?s)^container sp-prov-box: the reload did not succeed:\n  it did not take$"):
+        provider.update(box, failing)
 
 
 def _stop(engine: docker.DockerClient) -> None:
@@ -260,15 +270,19 @@ def test_what_somebody_did_to_it_is_seen_and_repaired(
     assert not provider.diff(repaired).changes
 
 
-def test_a_container_that_left_or_joined_a_network_is_replaced(box: Object, provider: Provider, engine: docker.DockerClient) -> None:
-    """A network that somebody took away or added is a replacement."""
+def test_a_container_that_left_or_joined_a_network_is_swapped(box: Object, provider: Provider, engine: docker.DockerClient) -> None:
+    """A network that somebody took away or added is an update that puts another container in its place."""
     container = engine.containers.get(NAME)
     engine.networks.get("sp-prov-inner").disconnect(container)
-    assert provider.diff(box).replaces == ["networks"]
+    assert provider.diff(box).details == {"networks[1]": "ADD"}
     engine.networks.get("sp-prov-inner").connect(container)
     assert not provider.diff(box).changes
     engine.networks.get("bridge").connect(container)
-    assert provider.diff(box).details == {"networks[2]": "DELETE_REPLACE"}
+    assert provider.diff(box).details == {"networks[2]": "DELETE"}
+    swapped = provider.update(box)
+    assert swapped.output("containerId") != box.output("containerId")
+    assert set(inspect(engine)["NetworkSettings"]["Networks"]) == {"sp-prov-edge", "sp-prov-inner"}
+    assert not provider.diff(swapped).changes
 
 
 def test_a_container_that_was_removed_is_made_again(box: Object, provider: Provider, engine: docker.DockerClient) -> None:
@@ -348,7 +362,7 @@ def test_a_container_that_a_killed_run_left_is_made_afresh(made: Maker, place: N
     """One of the same name with our labels does not stand in the way."""
     del place
     left = engine.containers.create(image, ["true"], name=NAME, labels={f"securepacs.{name}": value for name, value in OWNER.items()})
-    assert made(CONTAINER, wanted(image)).id != left.id
+    assert made(CONTAINER, wanted(image)).output("containerId") != left.id
 
 
 def test_a_published_port_is_bound_to_its_address_only(
@@ -366,6 +380,9 @@ def test_a_published_port_is_bound_to_its_address_only(
 
 def test_a_preview_keeps_the_id_and_makes_up_no_health(steady: Object, provider: Provider, image: str) -> None:
     """An update foresees the same container; a creation foresees none."""
-    assert provider.update(steady, wanted(image, memoryMb=65), preview=True).state["containerId"] == steady.id
+    assert provider.update(steady, wanted(image, name="sp-prov-steady", memoryMb=65), preview=True).state["containerId"] == steady.output(
+        "containerId"
+    )
+    assert "containerId" not in provider.update(steady, wanted(image, name="sp-prov-steady", user="1:1"), preview=True).state
     foreseen = provider.preview_create(CONTAINER, wanted(UNKNOWN))
     assert not {"containerId", "health"} & set(foreseen)

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import subprocess
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from provider.conftest import OWNER, UID, Maker
 from provider.stub import UNKNOWN, Object, Provider, RefusedError, Secret
-from securepacs.provider import files_volume
+from securepacs.provider import files_volume, maker
 
 if TYPE_CHECKING:
     import docker
@@ -72,24 +73,24 @@ def test_modes_owners_and_contents_are_as_declared(written: Object, provider: Pr
 
 
 def test_contents_are_secret_in_the_state(written: Object) -> None:
-    """Content and salt are marked secret in inputs and state; the revision is not, and tells nothing."""
+    """Content is marked secret in inputs and state; the revisions are not, and tell nothing."""
     assert isinstance(written.state["files"]["key.pem"]["content"], Secret)
     assert isinstance(written.inputs["files"]["key.pem"]["content"], Secret)
-    assert isinstance(written.state["salt"], Secret)
-    assert isinstance(written.state["revision"], str)
+    assert set(written.output("revisions")) == {"key.pem", "sub/list.txt"}
+    assert all(isinstance(revision, str) for revision in written.output("revisions").values())
 
 
 def test_equal_files_of_two_volumes_have_different_revisions(made: Maker, written: Object, image: str) -> None:
-    """A revision is keyed by a salt of its own, so that equal contents cannot be guessed from it."""
+    """A revision is random, so that equal contents cannot be guessed from it."""
     made(VOLUME, {**OWNER, "name": f"{NAME}-two"})
     other = made(FILES, wanted(image, volume=f"{NAME}-two"))
-    assert other.output("revision") != written.output("revision")
+    assert not set(other.output("revisions").values()) & set(written.output("revisions").values())
 
 
 def test_a_change_is_made_in_place_and_what_is_not_declared_is_removed(
     written: Object, provider: Provider, engine: docker.DockerClient, image: str
 ) -> None:
-    """New content, a new file and a removed folder are one update with a new revision."""
+    """New content, a new file and a removed folder are one update; each file that changed has a new revision."""
     new = wanted(image, {"key.pem": {"content": Secret("three\n"), "mode": "0440"}, "new": {"content": Secret("")}})
     diff = provider.diff(written, new)
     assert diff.replaces == []
@@ -99,9 +100,10 @@ def test_a_change_is_made_in_place_and_what_is_not_declared_is_removed(
         "files.new": "ADD",
         'files["sub/list.txt"]': "DELETE",
     }
-    assert "revision" not in provider.update(written, new, preview=True).state
+    assert set(provider.update(written, new, preview=True).state["revisions"].values()) == {UNKNOWN}
     updated = provider.update(written, new)
-    assert updated.output("revision") != written.output("revision")
+    assert set(updated.output("revisions")) == {"key.pem", "new"}
+    assert updated.output("revisions")["key.pem"] != written.output("revisions")["key.pem"]
     expected = [f". 500 {UID}:{UID}", f"./key.pem 440 {UID}:{UID}", f"./new 400 {UID}:{UID}", "three"]
     assert run(engine, image, LISTING).splitlines() == expected
     assert not provider.diff(updated).changes
@@ -124,7 +126,7 @@ def test_a_change_is_made_in_place_and_what_is_not_declared_is_removed(
 def test_what_somebody_altered_is_seen_and_mended(
     written: Object, provider: Provider, engine: docker.DockerClient, image: str, tamper: str, paths: set[str]
 ) -> None:
-    """A plain diff, and one after a read, see every alteration; the update mends it and gives a new revision."""
+    """A plain diff, and one after a read, see every alteration; the update mends it, and what was altered has a new revision."""
     run(engine, image, tamper)
     diff = provider.diff(written)
     assert set(diff.details) == paths
@@ -133,9 +135,35 @@ def test_what_somebody_altered_is_seen_and_mended(
     assert refreshed is not None
     assert provider.diff(Object(FILES, written.id, written.inputs, refreshed.state)).changes
     mended = provider.update(written)
-    assert mended.output("revision") != written.output("revision")
+    before, after = written.output("revisions"), mended.output("revisions")
+    assert {path for path in before if after[path] != before[path]} == {path for path in before if f'files["{path}"]' in str(paths)}
     assert run(engine, image, LISTING).splitlines() == AS_DECLARED
     assert not provider.diff(mended).changes
+
+
+def test_a_revision_outlives_the_change_of_another_file(written: Object, provider: Provider) -> None:
+    """Only the file that changed has a new revision, in the preview as in the update."""
+    new = {**written.inputs, "files": {**written.inputs["files"], "key.pem": {"content": Secret("three\n"), "mode": "0400"}}}
+    kept = written.output("revisions")["sub/list.txt"]
+    assert provider.update(written, new, preview=True).state["revisions"] == {"key.pem": UNKNOWN, "sub/list.txt": kept}
+    updated = provider.update(written, new)
+    assert updated.output("revisions")["sub/list.txt"] == kept
+    assert updated.output("revisions")["key.pem"] != written.output("revisions")["key.pem"]
+
+
+def test_what_a_killed_run_wrote_still_counts_as_new(written: Object, provider: Provider) -> None:
+    """A run that wrote and was killed before it was noted is run again: the file is right already, and its revision is new."""
+    new = {**written.inputs, "files": {**written.inputs["files"], "key.pem": {"content": Secret("three\n"), "mode": "0400"}}}
+    provider.update(written, new)
+    again = provider.update(written, new)
+    assert again.output("revisions")["key.pem"] != written.output("revisions")["key.pem"]
+
+
+def test_a_state_of_an_earlier_version_is_brought_up(written: Object, provider: Provider) -> None:
+    """Files whose state has no revisions yet are updated in place, once."""
+    old = Object(FILES, written.id, written.inputs, {name: value for name, value in written.state.items() if name != "revisions"})
+    assert provider.diff(old).details == {"revisions": "UPDATE"}
+    assert set(provider.update(old).output("revisions")) == {"key.pem", "sub/list.txt"}
 
 
 def test_files_go_with_their_resource(made: Maker, provider: Provider, engine: docker.DockerClient, image: str) -> None:
@@ -147,7 +175,7 @@ def test_files_go_with_their_resource(made: Maker, provider: Provider, engine: d
     provider.delete(one)
     provider.delete(kept)
     assert provider.read(one) is None
-    assert provider.diff(one).details == {"revision": "UPDATE_REPLACE"}
+    assert provider.diff(one).details == {"revisions": "UPDATE_REPLACE"}
     provider.delete(one)
 
 
@@ -179,5 +207,20 @@ def test_a_left_over_of_a_killed_run_is_swept(
 def test_a_preview_with_unknown_content_passes(provider: Provider) -> None:
     """A first preview knows neither image nor content: the check passes and no revision is made up."""
     foreseen = provider.preview_create(FILES, wanted(UNKNOWN, {"a": {"content": UNKNOWN}}))
-    assert "revision" not in foreseen
+    assert foreseen["revisions"] == {"a": UNKNOWN}
     assert foreseen["volume"] == NAME
+
+
+def test_what_a_dead_run_left_is_removed_at_once(written: Object, provider: Provider, engine: docker.DockerClient, image: str) -> None:
+    """A container of a run that was killed goes at the next look, however young; one whose run lives, or cannot be asked after, stays."""
+    dead = subprocess.Popen(["true"])
+    dead.wait()
+    place, _, started = maker.mark().rsplit("/", 2)
+    marks = {"dead": f"{place}/{dead.pid}/{started}", "reborn": f"{maker.mark()}0", "alive": maker.mark(), "elsewhere": "boot/pid:[1]/1/1"}
+    for name, mark in marks.items():
+        engine.containers.create(image, ["/none"], name=f"{NAME}-{name}", labels={files_volume.HELPER: NAME, files_volume.MAKER: mark})
+    provider.diff(written)
+    left = engine.containers.list(all=True, filters={"label": f"{files_volume.HELPER}={NAME}"})
+    for container in left:
+        container.remove()
+    assert {str(container.name) for container in left} == {f"{NAME}-alive", f"{NAME}-elsewhere"}

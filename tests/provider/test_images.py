@@ -125,6 +125,18 @@ def test_an_image_that_was_removed_is_built_again(made: Maker, provider: Provide
     assert not provider.diff(again).changes
 
 
+def test_a_tag_that_was_moved_is_given_back(made: Maker, provider: Provider, engine: docker.DockerClient, folder: Path) -> None:
+    """Where somebody gave an image's tag to another image, the update gives it back without a build."""
+    one = made(IMAGE, wanted(folder))
+    engine.images.get(one.output("imageId")).tag("sp-prov-made", "kept")
+    engine.images.get(BASE).tag(one.output("reference"))
+    assert provider.diff(one).details == {"imageId": "UPDATE"}
+    again = provider.update(one)
+    engine.images.remove("sp-prov-made:kept")
+    assert again.output("imageId") == one.output("imageId") == engine.images.get(one.output("reference")).id
+    assert not provider.diff(again).changes
+
+
 def test_an_image_in_use_is_left_and_its_deletion_succeeds(provider: Provider, engine: docker.DockerClient, folder: Path) -> None:
     """What a container runs stays; without the container the tag goes; deleting what is gone succeeds."""
     one = provider.create(IMAGE, wanted(folder))

@@ -10,6 +10,7 @@ from pulumi.runtime import mocks
 from pulumi.runtime.proto import provider_pb2
 
 from securepacs import resources
+from securepacs.provider.construct import COMPONENT
 from securepacs.provider.registry import RESOURCES
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ def test_every_property_is_described_and_named_once(kind: str) -> None:
 def test_the_schema_names_every_resource(provider: Provider) -> None:
     """The schema over gRPC has each resource, its required inputs, its secrets and what replaces."""
     schema: dict[str, Any] = json.loads(provider.rpc.GetSchema(provider_pb2.GetSchemaRequest(version=0)).schema)
-    assert set(schema["resources"]) == set(RESOURCES)
+    assert set(schema["resources"]) == {*RESOURCES, COMPONENT}
     files = schema["resources"]["securepacs:docker:Files"]
     assert files["requiredInputs"] == ["stack", "component", "volume", "image", "files"]
     assert files["inputProperties"]["volume"]["willReplaceOnChanges"] is True
@@ -115,7 +116,7 @@ def test_names_are_camel_case_on_the_wire_and_data_is_left_alone() -> None:
             pids=5,
             healthcheck=resources.HealthCheck(["true"], interval_seconds=3),
             extra_hosts={"my_host": "192.0.2.1"},
-            restart_on={"some_file": files.revision},
+            restart_on=files.revisions,
         )
         return container.container_id.apply(seen.append)
 

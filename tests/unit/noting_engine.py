@@ -16,9 +16,10 @@ class NotingEngine(pulumi.runtime.Mocks):
     def new_resource(self, args: pulumi.runtime.MockResourceArgs) -> tuple[str, dict[str, Any]]:
         """Note a resource and answer."""
         self.made[args.typ, args.name] = dict(args.inputs)
-        computed = {
-            name: f"<{name} of {args.name}>" for name in ("certPem", "keyPem", "crlPem", "imageId", "revision", "value", "sha512crypt")
-        }
+        names = ("certPem", "keyPem", "crlPem", "imageId", "value", "sha512crypt")
+        computed: dict[str, Any] = {name: f"<{name} of {args.name}>" for name in names}
+        if "files" in args.inputs:  # they come as a secret: in an envelope
+            computed["revisions"] = {path: f"<{path} of {args.name}>" for path in args.inputs["files"]["value"]}
         return f"{args.name}-id", {**computed, **args.inputs}
 
     def call(self, args: pulumi.runtime.MockCallArgs) -> tuple[dict[Any, Any], list[tuple[str, str]] | None]:

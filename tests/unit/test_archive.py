@@ -7,14 +7,14 @@ from typing import Any, get_args
 
 import pytest
 
-from securepacs.archive import RIGHT_OF_VERB, archive_files, orthanc_configuration
+from securepacs.archive import FILE_NAMES, RIGHT_OF_VERB, archive_files, authorization, orthanc_configuration, peers_configuration
 from securepacs.clinic import Clinic, parse_clinic
 from securepacs.peers import Verb
 
 
 def modality(declared: dict[str, Any], ae_title: str) -> dict[str, Any]:
     """Give the entry of a peer in DicomModalities."""
-    entries = orthanc_configuration(parse_clinic(declared), "p")["DicomModalities"].values()
+    entries = peers_configuration(parse_clinic(declared))["DicomModalities"].values()
     return next(entry for entry in entries if entry["AET"] == ae_title)
 
 
@@ -71,16 +71,33 @@ def test_a_peer_without_address_cannot_be_called(declared: dict[str, Any]) -> No
 
 def test_the_guard_is_told_who_may_move_where(declared: dict[str, Any]) -> None:
     """The destinations of C-MOVE stand in the section of the guard, empty for a peer without the verb."""
-    assert orthanc_configuration(parse_clinic(declared), "p")["SecurePacs"] == {"Moves": {"CT01": [], "WS01": ["WS01"]}}
+    assert peers_configuration(parse_clinic(declared))["SecurePacs"] == {"Moves": {"CT01": [], "WS01": ["WS01"]}}
 
 
 def test_a_worker_for_each_association(declared: dict[str, Any]) -> None:
-    """Orthanc has as many workers as the gateway lets associations through, so that idle ones delay nobody."""
+    """Orthanc has twice as many workers as the gateway lets associations through: idle ones, or those of before a reload, delay nobody."""
     declared["limits"] = {"associations": 33}
-    assert orthanc_configuration(parse_clinic(declared), "p")["DicomThreadsCount"] == 33
+    assert orthanc_configuration(parse_clinic(declared), "p")["DicomThreadsCount"] == 66
 
 
 def test_one_user_with_the_given_password(clinic: Clinic) -> None:
     """The archive knows one user, the gateway; without any it would make a well-known one."""
     content = json.loads(archive_files(clinic, "a-password")["orthanc.json"])
     assert content["RegisteredUsers"] == {"gateway": "a-password"}
+    assert authorization("a-password") == "Basic Z2F0ZXdheTphLXBhc3N3b3Jk"
+
+
+def test_a_peer_is_in_the_file_that_needs_no_restart(declared: dict[str, Any]) -> None:
+    """Another peer changes peers.json and nothing else; a limit of the archive's changes orthanc.json and not peers.json."""
+    before = archive_files(parse_clinic(declared), "p")
+    assert set(before) == set(FILE_NAMES)
+    more = {**declared, "peers": [*declared["peers"], {"ae_title": "US01", "verbs": ["echo"]}]}
+    larger = {**declared, "limits": {"storage_mb": 1234}}
+    for changed, file in ((more, "peers.json"), (larger, "orthanc.json")):
+        after = archive_files(parse_clinic(changed), "p")
+        assert {name for name in after if after[name] != before[name]} == {file}
+
+
+def test_no_key_stands_in_two_files(clinic: Clinic) -> None:
+    """Orthanc reads both files, and a key that stands in two of them stops it."""
+    assert not set(orthanc_configuration(clinic, "p")) & set(peers_configuration(clinic))

@@ -230,6 +230,18 @@ def test_two_runs_at_once_do_the_work_once(host: Host) -> None:
     assert sum("everything is in place" in output for output in outputs) == 1
 
 
+def test_the_image_is_made_anew_where_that_is_asked_for(host: Host) -> None:
+    """`--renew-image` makes and imports the base image of a host that is prepared; a plain run after it does nothing."""
+    host.has("mmdebstrap", MMDEBSTRAP)
+    assert host.run().returncode == 0
+    assert not any(line.startswith("mmdebstrap") for line in host.called())
+    done = host.run("--renew-image")
+    assert done.returncode == 0
+    assert "image: make securepacs-base:forky with mmdebstrap: today's packages are asked for" in done.stdout
+    assert any("engine.py import securepacs-base:forky" in line for line in host.called())
+    assert host.run().stdout == "bootstrap: everything is in place\n"
+
+
 @pytest.mark.parametrize(("argument", "status"), [("--help", 0), ("--nonsense", 2)])
 def test_usage_is_printed(host: Host, argument: str, status: int) -> None:
     """--help prints the usage and succeeds; an unknown option prints it and fails with status 2."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from securepacs import SecurePacs
 from securepacs.args import SecurePacsArgs
 from securepacs.errors import ConfigurationError
+from securepacs.provider import pki
 from unit.noting_engine import NotingEngine
 
 
@@ -22,16 +24,17 @@ def engine() -> Iterator[NotingEngine]:
     yield engine
 
 
+@pulumi.runtime.test  # type: ignore[untyped-decorator]  # the SDK leaves it untyped
+def declare(declared: SecurePacsArgs) -> pulumi.Output[Any]:
+    """Declare a clinic to the engine."""
+    pacs = SecurePacs("pacs", declared)
+    return pulumi.Output.all(pacs.target, pacs.bundles, pacs.passwords, pacs.certificates)
+
+
 @pytest.fixture
 def deployed(engine: NotingEngine, declared: SecurePacsArgs) -> NotingEngine:
     """The small clinic, declared to the noting engine."""
-
-    @pulumi.runtime.test  # type: ignore[untyped-decorator]  # the SDK leaves it untyped
-    def declare() -> pulumi.Output[Any]:
-        pacs = SecurePacs("pacs", declared)
-        return pulumi.Output.all(pacs.target, pacs.bundles, pacs.passwords, pacs.certificates)
-
-    declare()
+    declare(declared)
     return engine
 
 
@@ -79,12 +82,47 @@ def test_secrets_travel_as_files_only(deployed: NotingEngine) -> None:
     assert {file["mode"] for files in deployed.of("Files").values() for file in files["files"]["value"].values()} == {"0400"}
 
 
-def test_a_change_of_files_reloads_the_gateway_and_restarts_the_archive(deployed: NotingEngine) -> None:
-    """New files reach a running gateway by a reload; the archive, which reads them once, restarts."""
-    containers = deployed.of("Container")
-    assert containers["pacs-gateway"]["reloadOn"] == {"files": "<revision of pacs-gateway-config>"}
-    assert containers["pacs-gateway"]["reloadSignal"] == "SIGUSR2"
-    assert containers["pacs-archive"]["restartOn"] == {"files": "<revision of pacs-archive-config>"}
+def test_files_reach_a_running_service_without_a_restart_where_they_can(deployed: NotingEngine) -> None:
+    """The gateway reloads for any of its files; the archive takes over its peers while it runs, and restarts for the rest."""
+    gateway, archive = (deployed.of("Container")[f"pacs-{part}"] for part in ("gateway", "archive"))
+    files = deployed.of("Files")["pacs-gateway-config"]["files"]["value"]
+    assert gateway["reloadOn"] == {path: f"<{path} of pacs-gateway-config>" for path in files}
+    assert "restartOn" not in gateway
+    assert archive["reloadOn"] == {"peers.json": "<peers.json of pacs-archive-config>"}
+    assert set(archive["restartOn"]) == {"orthanc.json", "authorization"}
+
+
+def test_one_authority_signs_where_nothing_overlaps(deployed: NotingEngine) -> None:
+    """A clinic without a rotation has one authority, and everything is signed by it."""
+    assert list(deployed.of("CertificateAuthority")) == ["pacs-ca"]
+    assert {inputs["caCertPem"] for inputs in deployed.of("Certificate").values()} == {"<certPem of pacs-ca>"}
+
+
+@pytest.mark.parametrize(
+    ("overlap", "authorities", "server_signed_by"),
+    [(True, {"pacs-ca-3", "pacs-ca-2"}, "pacs-ca-2"), (False, {"pacs-ca-3"}, "pacs-ca-3")],
+    ids=["overlap", "finished"],
+)
+def test_while_authorities_overlap_the_gateway_shows_the_old_one(
+    engine: NotingEngine, declared: SecurePacsArgs, *, overlap: bool, authorities: set[str], server_signed_by: str
+) -> None:
+    """Peers get certificates of the new authority at once; the gateway shows the old one's until the overlap ends."""
+    declared["authority"] = {"generation": 3, "overlap": overlap}
+    declared["rotations"] = {"server": 2, "peers": {"CT01": 1}, "people": {"vera": 4}}
+    declare(declared)
+    assert set(engine.of("CertificateAuthority")) == authorities
+    certificates = engine.of("Certificate")
+    assert certificates["pacs-server"]["caCertPem"] == f"<certPem of {server_signed_by}>"
+    assert certificates["pacs-peer-CT01"]["caCertPem"] == "<certPem of pacs-ca-3>"
+    assert {name: inputs.get("keepers") for name, inputs in {**certificates, **engine.of("Password")}.items()} == {
+        "pacs-server": {"rotation": "2"},
+        "pacs-egress": {"rotation": "2"},
+        "pacs-peer-CT01": {"rotation": "1"},
+        "pacs-peer-WS01": None,
+        "pacs-person-vera": {"rotation": "4"},
+        "pacs-person-anna": None,
+        "pacs-archive-login": None,
+    }
 
 
 def test_every_object_of_the_engine_is_labelled_with_its_stack(deployed: NotingEngine) -> None:
@@ -105,3 +143,28 @@ def test_a_bad_clinic_is_refused_before_any_resource(engine: NotingEngine, decla
     with pytest.raises(ConfigurationError, match="has 17"):
         SecurePacs("pacs", declared)
     assert not [kind for kind, _ in engine.made if kind != "securepacs:index:SecurePacs"]
+
+
+def own_files(engine: NotingEngine) -> dict[str, str]:
+    """Give the gateway's files."""
+    return {name: file["content"] for name, file in engine.of("Files")["pacs-gateway-config"]["files"]["value"].items()}
+
+
+def test_ones_own_authority_signs_in_place_of_a_made_one(engine: NotingEngine, declared: SecurePacsArgs) -> None:
+    """With an authority of one's own none is made; it signs each certificate and the list, and its key is registered nowhere else."""
+    own = pki.make_authority("Hospital CA", None, "ecdsa-p256", 365, datetime.datetime.now(datetime.UTC))
+    key = pki.key_pem(own.key)
+    declared["own_authority"] = {"certificate": pki.pem(own.certificate), "key": pulumi.Output.secret(key)}
+
+    @pulumi.runtime.test  # type: ignore[untyped-decorator]  # the SDK leaves it untyped
+    def declare() -> pulumi.Output[Any]:
+        pacs = SecurePacs("pacs", declared)
+        return pulumi.Output.all(pacs.target, pacs.bundles)
+
+    declare()
+    assert not engine.of("CertificateAuthority")
+    signed = {**engine.of("Certificate"), **engine.of("RevocationList")}
+    assert {one["caCertPem"] for one in signed.values()} == {pki.pem(own.certificate)}
+    assert all(one["caKeyPem"]["value"] == key for one in signed.values())
+    assert key not in str({name: made for (_, name), made in engine.made.items() if name not in signed})
+    assert own_files(engine)["peers-ca.pem"] == pki.pem(own.certificate)

@@ -17,7 +17,7 @@ from typer.core import TyperGroup
 from securepacs.cli import app
 
 ROOT = Path(__file__).parents[2]
-DOCUMENTS = ("README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md")
+DOCUMENTS = ("README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md", *(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md")))
 LONGEST_FILE = 420  # lines: "about 400"; what is longer has more than one reason to change
 
 # Addresses that a document may name. Whatever serves packages or images is not among them: each machine has its own.
@@ -49,8 +49,8 @@ def text_of(path: Path) -> str:
 
 def commands(document: str) -> list[list[str]]:
     """Return the words of each command in a document's code fences; prompts, comments, pipes and continuations are undone."""
-    fences = re.findall(r"^```(?:sh|bash|console)?\n(.*?)^```", text_of(ROOT / document), re.MULTILINE | re.DOTALL)
-    lines = "\n".join(fences).replace("\\\n", " ").splitlines()
+    fences = re.findall(r"^```(\w*)\n(.*?)^```$", text_of(ROOT / document), re.MULTILINE | re.DOTALL)
+    lines = "\n".join(text for language, text in fences if language in {"", "sh", "bash", "console"}).replace("\\\n", " ").splitlines()
     parts = [part for line in lines for part in re.split(r"&&|\|\||[|;]", line)]
     whole = [part for part in parts if part.count("'") % 2 == part.count('"') % 2 == 0]
     words = [shlex.split(part.strip().removeprefix("$ "), comments=True) for part in whole]
@@ -71,6 +71,9 @@ def problems_of(words: list[str]) -> list[str]:
     if program != "securepacs" or not arguments or arguments[0].startswith("-"):
         return []
     command = SUBCOMMANDS.get(arguments[0])
+    if isinstance(command, TyperGroup) and len(arguments) > 1:
+        arguments = [f"{arguments[0]} {arguments[1]}", *arguments[2:]]
+        command = command.commands.get(arguments[0].rpartition(" ")[2])
     if command is None:
         return [f"securepacs {arguments[0]}: no such command"]
     known = {option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)} | {"--help"}
@@ -87,7 +90,8 @@ def test_documented_commands_exist(document: str) -> None:
 def test_wrong_commands_would_be_seen() -> None:
     """The check itself finds a target, a command and an option that do not exist."""
     wrong = [["make", "coffee"], ["securepacs", "fly"], ["securepacs", "up", "--upside-down"], [".venv/bin/securepacs", "fly"]]
-    assert [len(problems_of(words)) for words in wrong] == [1, 1, 1, 1]
+    wrong += [["securepacs", "rotate", "clothes"], ["securepacs", "rotate", "server", "--finish"]]
+    assert [len(problems_of(words)) for words in wrong] == [1, 1, 1, 1, 1, 1]
     assert problems_of(["securepacs", "up", "--stack", "dev"]) == []
 
 

@@ -21,12 +21,12 @@ def secrets_for(clinic: Clinic) -> GatewaySecrets:
     """Give secrets that can be recognised in the files."""
     return GatewaySecrets(
         ca_pem="CA-PEM\n",
-        ca_common_name=f"{clinic.name} CA",
+        ca_common_names=[f"{clinic.name} CA"],
         server_pem="SERVER-PEM\n",
         egress_pem="EGRESS-PEM\n",
         crl_pem="CRL-PEM\n",
         password_hashes={person.name: f"$6$hash-of-{person.name}" for person in clinic.people},
-        archive_password="archive-password",  # noqa: S106 - a marker
+        archive_authorization="Basic archive-password",
     )
 
 
@@ -72,11 +72,33 @@ def test_the_file_names_are_known_before_their_content(declared: dict[str, Any],
 
 
 def test_only_the_configuration_holds_the_login_of_the_archive(clinic: Clinic) -> None:
-    """Secrets go where they are needed: keys in PEM files, hashes and the archive's login in haproxy.cfg, no password anywhere."""
+    """Secrets go where they are needed: keys in PEM files, hashes and the archive's login in haproxy.cfg."""
     files = gateway_files(clinic, secrets_for(clinic))
     assert [name for name, text in files.items() if "SERVER-PEM" in text] == ["server.pem"]
     assert [name for name, text in files.items() if "$6$hash-of-vera" in text] == ["haproxy.cfg"]
-    assert not any("archive-password" in text for text in files.values())
+    assert [name for name, text in files.items() if "Basic archive-password" in text] == ["haproxy.cfg"]
+
+
+def test_each_peer_has_a_server_of_its_own_name(declared: dict[str, Any]) -> None:
+    """What a peer has open stands under its own name, so that it can be ended alone; one with a waiver is never taken for one with TLS."""
+    waiver = {"reason": "its firmware knows no TLS", "until": "2099-12-31", "source": "192.0.2.7", "port": 11113}
+    declared["peers"].append({"ae_title": "XR 1", "verbs": ["store"], "plaintext": waiver})
+    lines = section(configuration(declared), "backend archive_dicom")
+    assert [line for line in lines if line.startswith("use-server")] == [
+        "use-server CT01 if { var(sess.peer) -m str 'CT01' }",
+        "use-server WS01 if { var(sess.peer) -m str 'WS01' }",
+        "use-server XR_201 if { var(sess.peer) -m str 'plaintext-XR_201' }",
+    ]
+    assert [line.split()[1] for line in lines if line.startswith("server ")] == ["CT01", "WS01", "XR_201"]
+
+
+def test_a_reload_is_told_whose_associations_end(declared: dict[str, Any]) -> None:
+    """The reload reads who is declared, and which revoked certificate was whose; an entry that names no peer ends nothing."""
+    declared["revoked"] = [{"serial": "a1", "date": "2026-01-01", "peer": "WS01"}, {"serial": "b2", "date": "2026-01-01"}]
+    clinic = parse_clinic(declared)
+    files = gateway_files(clinic, secrets_for(clinic))
+    assert files["peers.list"] == "CT01\nWS01\n"
+    assert files["revoked.list"] == "WS01 a1\n"
 
 
 def test_every_rule_before_the_identity_fails_closed(clinic: Clinic) -> None:

@@ -7,6 +7,7 @@ import os
 import shutil
 import socket
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,10 @@ def test_the_lock_of_a_running_pulumi_stays(tmp_path: Path) -> None:
     shutil.copy(sleep, running)
     process = subprocess.Popen([running, "30"])
     try:
+        # Popen returns a moment before the kernel gives the process its new name.
+        name, end = Path(f"/proc/{process.pid}/comm"), time.monotonic() + 5
+        while name.read_text() != "pulumi\n" and time.monotonic() < end:
+            time.sleep(0.01)
         lock = lay(tmp_path, "a", json.dumps({"pid": process.pid, "hostname": socket.gethostname()}))
         assert clear_dead_locks(tmp_path, "securepacs", "dev") == 0
         assert lock.exists()

@@ -12,11 +12,15 @@ from securepacs.progress import Progress
 KIND = "securepacs:docker:Volume"
 
 
-def step(operation: str, *, kind: str = KIND, custom: bool = True, retained: bool = False) -> EngineEvent:
+def step(
+    operation: str, *, kind: str = KIND, name: str = "pacs-data", custom: bool = True, retained: bool = False, changed: str = ""
+) -> EngineEvent:
     """Give the event of a finished step."""
-    urn = f"urn:pulumi:dev::securepacs::{kind}::pacs-data"
+    urn = f"urn:pulumi:dev::securepacs::{kind}::{name}"
     state = {"type": kind, "urn": urn, "id": "i", "parent": "", "provider": "", "custom": custom, "retainOnDelete": retained}
     metadata = {"op": operation, "urn": urn, "type": kind, "provider": "", "old": state, "new": None if operation == "delete" else state}
+    if changed:
+        metadata["detailedDiff"] = {changed: {"diffKind": "update", "inputDiff": True}}
     return EngineEvent.from_json({"sequence": 1, "timestamp": 1, "resOutputsEvent": {"metadata": metadata}})
 
 
@@ -45,6 +49,23 @@ def test_what_has_no_object_is_not_told() -> None:
     """The component, the stack and the provider are no objects on the engine."""
     events = step("create", custom=False), step("create", kind="pulumi:pulumi:Stack"), step("create", kind="pulumi:providers:securepacs")
     assert told(*events) == ("", "nothing to change")
+
+
+def test_what_a_change_means_is_collected_once() -> None:
+    """A container that restarts is told in words, once however often its step is reported; other objects mean nothing to peers."""
+    progress = Progress(Console(file=io.StringIO()))
+    container = step("update", kind="securepacs:docker:Container", name="pacs-archive", changed='restartOn["orthanc.json"]')
+    for event in (container, container, step("update", changed="protectData")):
+        progress(event)
+    assert progress.consequences == ["archive restarts: about 3 s, peers will retry"]
+
+
+def test_a_certificate_that_was_made_anew_is_remembered() -> None:
+    """A renewed certificate is to be handed over; one that was made for the first time is not news."""
+    progress = Progress(Console(file=io.StringIO()))
+    progress(step("update", kind="securepacs:pki:Certificate", name="pacs-peer-CT01"))
+    progress(step("create", kind="securepacs:pki:Certificate", name="pacs-peer-CT02"))
+    assert progress.renewed == ["pacs-peer-CT01"]
 
 
 class _Gone(io.StringIO):

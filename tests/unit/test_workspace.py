@@ -85,3 +85,12 @@ def test_an_old_pulumi_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.chdir(tmp_path)
     with pytest.raises(HostError, match=r"got v3\.100\.0, expected version 3\.255 or later"):
         pulumi_cli()
+
+
+def test_a_passphrase_is_not_made_up_beside_a_state(place: Workspace) -> None:
+    """Where any state stands and the passphrase is gone with the configuration's salt, nothing is made up either."""
+    states = place.home / "backend" / ".pulumi" / "stacks" / "securepacs"
+    states.mkdir(parents=True)
+    (states / "other.json").write_text("{}")
+    with pytest.raises(HostError, match="got no such file, expected the passphrase of the state"):
+        place.prepare({"config": {}})

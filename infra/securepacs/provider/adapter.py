@@ -20,17 +20,17 @@ import grpc  # type: ignore[import-untyped] # grpcio publishes no types
 from pulumi.provider.experimental import provider as rpc
 from pulumi.provider.experimental import server
 from pulumi.runtime._grpc_settings import _GRPC_CHANNEL_OPTIONS
-from pulumi.runtime.proto import provider_pb2_grpc
+from pulumi.runtime.proto import provider_pb2, provider_pb2_grpc
 
 from securepacs.errors import SecurePacsError
-from securepacs.provider import engine
+from securepacs.provider import construct, engine
 from securepacs.provider.fields import Failure, check, compare
 from securepacs.provider.registry import RESOURCES
 from securepacs.provider.schema import package_schema
-from securepacs.provider.wire import holds_secret_field, plain, property_diffs, secret_names, wrap
+from securepacs.provider.wire import complete_outputs, holds_secret_field, plain, property_diffs, secret_names, wrap
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Callable, Coroutine, Mapping
 
     from pulumi.provider.experimental.property_value import PropertyValue
 
@@ -43,6 +43,11 @@ VERSION = version("securepacs")
 THREADS = 32
 #: How often it is looked whether the engine that started this process still lives, and what its last calls may take then.
 _PARENT_SECONDS, _GRACE_SECONDS = 1.0, 20.0
+
+
+def whole_schema() -> dict[str, Any]:
+    """Give the package schema of this version."""
+    return package_schema(RESOURCES, VERSION, construct.component_schema())
 
 
 def _type_of(urn: str) -> str:
@@ -69,7 +74,11 @@ class SecurePacsProvider(rpc.Provider):
     async def get_schema(self, request: rpc.GetSchemaRequest) -> rpc.GetSchemaResponse:
         """Give the package schema."""
         del request
-        return rpc.GetSchemaResponse(json.dumps(package_schema(RESOURCES, VERSION)))
+        return rpc.GetSchemaResponse(json.dumps(whole_schema()))
+
+    async def construct(self, request: rpc.ConstructRequest) -> rpc.ConstructResponse:
+        """Make the component for a program in another language."""
+        return await construct.construct(request)
 
     async def cancel(self) -> None:
         """Make every wait for the engine end soon, cleaning up behind it."""
@@ -165,7 +174,7 @@ def _top(path: str) -> str:
     return path.replace("[", ".", 1).split(".", 1)[0]
 
 
-def _one_line(name: str) -> Callable[[Any, Any, Any], Awaitable[Any]]:
+def _one_line(name: str) -> Callable[[Any, Any, Any], Coroutine[Any, Any, Any]]:
     """Make the RPC that tells a mistake of the user's in one line; only a defect of our own keeps its traceback."""
     inherited = getattr(server.ProviderServicer, name)
 
@@ -181,8 +190,19 @@ def _one_line(name: str) -> Callable[[Any, Any, Any], Awaitable[Any]]:
     return answer
 
 
+_construct = _one_line("Construct")
+
+
 class OneLineServicer(server.ProviderServicer):
     """The SDK's servicer with readable errors."""
+
+    async def Construct(  # noqa: N802 - gRPC gives the method its name
+        self, request: provider_pb2.ConstructRequest, context: grpc.aio.ServicerContext[Any, Any]
+    ) -> provider_pb2.ConstructResponse:
+        """Make a component, from a request that the SDK can read."""
+        complete_outputs(request.inputs)
+        answer: provider_pb2.ConstructResponse = await _construct(self, request, context)
+        return answer
 
     Check = _one_line("Check")
     Diff = _one_line("Diff")

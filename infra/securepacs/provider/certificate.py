@@ -7,7 +7,7 @@ import uuid
 
 from securepacs.provider import clock, pki
 from securepacs.provider.authority import LONGEST_VALIDITY_DAYS
-from securepacs.provider.fields import INTEGER, TEXT, UNKNOWN, Change, Failure, Field, Kind, ListOf, Values, first_wrong
+from securepacs.provider.fields import INTEGER, TEXT, UNKNOWN, Change, Failure, Field, Kind, ListOf, MapOf, Values, first_wrong
 from securepacs.provider.renewal import RENEW_BEFORE, SIGNER, is_due, period_failures
 from securepacs.provider.resource import Created, Resource
 from securepacs.provider.validators import between, hexadecimal, host_name, ip_address, not_empty, one_of, printable
@@ -33,6 +33,7 @@ class Certificate(Resource):
         Field("keyType", TEXT, "Kind of key.", default="ecdsa-p256", validator=one_of(tuple(pki.KEY_TYPES))),
         Field("validityDays", INTEGER, "Days until it expires.", default=397, validator=between(1, LONGEST_VALIDITY_DAYS)),
         RENEW_BEFORE,
+        Field("keepers", MapOf(TEXT), "Any texts; a change of one issues anew."),
         Field("csrPem", TEXT, "A PKCS #10 request whose public key is certified; the private key stays away."),
         Field(
             "revokedSerials",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from securepacs.provider import engine
 from securepacs.provider.docker_fields import OWNER
-from securepacs.provider.fields import FLAG, INTEGER, NUMBER, TEXT, Field, ListOf, MapOf, Record, Values, echoed
+from securepacs.provider.fields import FLAG, INTEGER, NUMBER, TEXT, Field, ListOf, MapOf, Record, Values, compare, echoed
 from securepacs.provider.validators import (
     absolute_path,
     between,
@@ -83,28 +83,28 @@ def _distinct_targets(mounts: list[Values]) -> str | None:
     return f"mounts {', '.join(twice)} twice" if twice else None
 
 
-#: What a new container is needed for; its hash is the label `securepacs.spec`.
+#: What a new container is needed for; its hash is the label `securepacs.spec`. All but the name are changed by a swap (swap.py).
 FIXED = (
     *OWNER,
     Field("name", TEXT, "Name of the container.", required=True, replace=True, validator=object_name),
-    Field("image", TEXT, "Image id, sha256:….", required=True, replace=True, validator=image_id),
-    Field("command", ListOf(TEXT), "Command and arguments, instead of the image's.", replace=True),
-    Field("entrypoint", ListOf(TEXT), "Entry point, instead of the image's.", replace=True),
-    Field("user", TEXT, "UID:GID of its processes.", required=True, replace=True, validator=user),
-    Field("networks", ListOf(ATTACHMENT, _distinct_networks), "Networks that it joins.", required=True, replace=True),
-    Field("ports", ListOf(PORT_BINDING, _distinct_ports), "TCP ports that are published.", replace=True),
-    Field("mounts", ListOf(MOUNT, _distinct_targets), "Volumes that it sees.", replace=True),
-    Field("tmpfs", MapOf(TEXT, absolute_path), "Folders in memory: path to mount options.", replace=True),
-    Field("environment", MapOf(TEXT, environment_name), "Environment; not for secrets.", replace=True),
-    Field("extraHosts", MapOf(TEXT, host_name), "Lines of /etc/hosts: name to address.", replace=True),
-    Field("dns", ListOf(TEXT), "Name servers.", replace=True),
-    Field("nofile", INTEGER, "Open files.", replace=True, default=4096, validator=between(64, 1_048_576)),
-    Field("shmMb", INTEGER, "Size of /dev/shm in MiB.", replace=True, validator=between(1, 65536)),
-    Field("healthcheck", HEALTHCHECK, "How the engine tells that it works.", required=True, replace=True),
-    Field("stopSignal", TEXT, "Signal that stops it, instead of the image's.", replace=True, validator=signal_name),
-    Field("stopSeconds", INTEGER, "Seconds until it is killed.", replace=True, default=10, validator=between(0, 3600)),
-    Field("logMaxMb", INTEGER, "Size of one log file in MiB.", replace=True, default=10, validator=between(1, 1024)),
-    Field("logFiles", INTEGER, "Number of log files.", replace=True, default=3, validator=between(1, 100)),
+    Field("image", TEXT, "Image id, sha256:….", required=True, validator=image_id),
+    Field("command", ListOf(TEXT), "Command and arguments, instead of the image's."),
+    Field("entrypoint", ListOf(TEXT), "Entry point, instead of the image's."),
+    Field("user", TEXT, "UID:GID of its processes.", required=True, validator=user),
+    Field("networks", ListOf(ATTACHMENT, _distinct_networks), "Networks that it joins.", required=True),
+    Field("ports", ListOf(PORT_BINDING, _distinct_ports), "TCP ports that are published."),
+    Field("mounts", ListOf(MOUNT, _distinct_targets), "Volumes that it sees."),
+    Field("tmpfs", MapOf(TEXT, absolute_path), "Folders in memory: path to mount options."),
+    Field("environment", MapOf(TEXT, environment_name), "Environment; not for secrets."),
+    Field("extraHosts", MapOf(TEXT, host_name), "Lines of /etc/hosts: name to address."),
+    Field("dns", ListOf(TEXT), "Name servers."),
+    Field("nofile", INTEGER, "Open files.", default=4096, validator=between(64, 1_048_576)),
+    Field("shmMb", INTEGER, "Size of /dev/shm in MiB.", validator=between(1, 65536)),
+    Field("healthcheck", HEALTHCHECK, "How the engine tells that it works.", required=True),
+    Field("stopSignal", TEXT, "Signal that stops it, instead of the image's.", validator=signal_name),
+    Field("stopSeconds", INTEGER, "Seconds until it is killed.", default=10, validator=between(0, 3600)),
+    Field("logMaxMb", INTEGER, "Size of one log file in MiB.", default=10, validator=between(1, 1024)),
+    Field("logFiles", INTEGER, "Number of log files.", default=3, validator=between(1, 100)),
 )
 #: What the engine changes while the container runs.
 LIMITS = (
@@ -114,9 +114,10 @@ LIMITS = (
 )
 EVENTS = (
     Field("restartOn", MapOf(TEXT), "Any texts; a change restarts the container."),
-    Field("reloadOn", MapOf(TEXT), "Any texts; a change sends reloadSignal."),
-    Field("reloadSignal", TEXT, "Signal that makes it read its files anew.", default="SIGHUP", validator=signal_name, compared=False),
-    Field("reloadCheck", ListOf(TEXT, not_empty), "Command run in the container before reloadSignal; it must end with 0.", compared=False),
+    Field("reloadOn", MapOf(TEXT), "Any texts; a change makes it read its files anew, without a restart."),
+    Field("reloadCheck", ListOf(TEXT, not_empty), "Command run in it before a reload; it must end with 0.", compared=False),
+    Field("reloadSignal", TEXT, "Signal that makes it read its files anew.", validator=signal_name, compared=False),
+    Field("reloadCommand", ListOf(TEXT, not_empty), "Command run in it for a reload, after the signal.", compared=False),
     Field("healthySeconds", INTEGER, "Seconds to wait until it is healthy.", default=60, validator=between(1, 3600), compared=False),
 )
 
@@ -201,6 +202,15 @@ def endpoint(attachment: Values) -> dict[str, Any]:
     """Give an endpoint's settings: aliases, and the address where it is fixed."""
     settings: dict[str, Any] = {"Aliases": attachment.get("aliases", [])}
     return settings | ({"IPAMConfig": {"IPv4Address": attachment["ipv4"]}} if "ipv4" in attachment else {})
+
+
+def differs(inspected: Mapping[str, Any], state: Values, inputs: Values) -> bool:
+    """Tell whether a container must be swapped for another: something is declared anew, or somebody altered it."""
+    if inspected["Config"]["Labels"].get(engine.SPEC) != engine.spec_hash(echoed(FIXED, inputs)):
+        return True
+    seen = observe(inspected, state)
+    fixed = tuple(field for field in FIXED if field.name != "name")
+    return not is_hardened(inspected) or bool(compare(fixed, {**state, **seen}, state))
 
 
 def observe(inspected: Mapping[str, Any], declared: Values) -> Values:

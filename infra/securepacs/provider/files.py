@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
-import json
 import secrets
 from typing import TYPE_CHECKING
 
@@ -18,6 +15,8 @@ from securepacs.provider.resource import Created, Found, Resource
 from securepacs.provider.validators import between, image_id, object_name, octal_mode, relative_path
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Container
+
     import docker
 
 _OWNER_ID = between(0, 4_294_967_294)
@@ -56,10 +55,7 @@ class Files(Resource):
         Field("mode", TEXT, "Octal mode of the volume's root folder.", default="0500", validator=octal_mode),
         Field("files", MapOf(FILE, relative_path), "Path in the volume to file.", required=True),
     )
-    outputs = (
-        Field("salt", TEXT, "Key of the revision.", secret=True),
-        Field("revision", TEXT, "HMAC-SHA256 over paths, modes, owners and contents; new where anything was written."),
-    )
+    outputs = (Field("revisions", MapOf(TEXT), "Path to a random text, a new one where the file was written with anything new."),)
 
     def complete(self, inputs: Values) -> tuple[Values, list[Failure]]:
         """Refuse a path that is a file and also a folder of another."""
@@ -75,7 +71,9 @@ class Files(Resource):
         del resource_id
         observed = self._observe(state, inputs)
         if observed is None:
-            return [Change("revision", Kind.UPDATE, replace=True, declared=False)]
+            return [Change("revisions", Kind.UPDATE, replace=True, declared=False)]
+        if "revisions" not in state:  # written by an earlier version
+            return [Change("revisions", Kind.UPDATE, declared=False)]
         drifted = compare(self.inputs, {**state, **observed}, state)
         return [Change(change.path, change.kind, declared=False) for change in drifted]
 
@@ -91,19 +89,24 @@ class Files(Resource):
                 return {}
             return files_volume.observe(files_volume.read(client, image, state), state)
 
+    def foresee(self, state: Values | None, inputs: Values) -> Values:
+        """Give the revisions that stay; those that will be new are not known yet."""
+        if inputs["files"] is UNKNOWN:
+            return {}
+        return {"revisions": revisions(state or {}, inputs, altered=(), new=lambda: UNKNOWN)}
+
     def create(self, inputs: Values) -> Created:
         """Write the files."""
-        salt = secrets.token_hex(32)
         self._write(inputs)
-        return Created(inputs["volume"], {"salt": salt, "revision": revision(inputs, salt)})
+        return Created(inputs["volume"], {"revisions": revisions({}, inputs, altered=(), new=_random)})
 
     @staticmethod
-    def _write(inputs: Values) -> None:
+    def _write(inputs: Values) -> set[str]:
         client = engine.connect()
         with engine.telling(f"files of volume {inputs['volume']}"):
             if not _volume_exists(client, inputs["volume"]):
                 raise DeploymentError(f"files: volume {inputs['volume']} is not on the engine", do="run `securepacs up` again to make it")
-            files_volume.write(client, inputs["image"], inputs)
+            return files_volume.write(client, inputs["image"], inputs)
 
     def read(self, resource_id: str, state: Values, inputs: Values) -> Found | None:
         """Give the files as they are."""
@@ -112,14 +115,10 @@ class Files(Resource):
         return None if observed is None else Found(observed)
 
     def update(self, resource_id: str, state: Values, inputs: Values) -> Values:
-        """Write the files; the revision is a new one, so that whoever reads them reads anew."""
+        """Write the files. One that somebody had altered gets a new revision too: whoever read it meanwhile must read anew."""
         del resource_id
-        self._write(inputs)
-        salt = state["salt"]
-        if revision(inputs, salt) == state["revision"]:
-            # Somebody had altered the files and they are mended: whoever read them meanwhile must hear of it.
-            salt = secrets.token_hex(32)
-        return {"salt": salt, "revision": revision(inputs, salt)}
+        altered = self._write(inputs)
+        return {"revisions": revisions(state, inputs, altered=altered, new=_random)}
 
     def delete(self, resource_id: str, state: Values) -> None:
         """Remove the files; the volume is another resource's."""
@@ -131,10 +130,22 @@ class Files(Resource):
                 files_volume.remove_all(client, image, state)
 
 
-def revision(inputs: Values, salt: str) -> str:
-    """Give the HMAC-SHA256 of all that is written, keyed by the salt: it tells change, and nothing else."""
-    written = {name: inputs[name] for name in ("uid", "gid", "mode", "files")}
-    return hmac.new(bytes.fromhex(salt), json.dumps(written, sort_keys=True).encode(), hashlib.sha256).hexdigest()
+def revisions(state: Values, inputs: Values, *, altered: Container[str], new: Callable[[], object]) -> Values:
+    """Give each file's revision: the state's, unless the file is declared otherwise than then or was found altered.
+
+    A revision is random, so that it tells nothing of what is written. It does not depend on what was found alone: a run
+    that was killed after it wrote has left the right files, and no reader that knows.
+    """
+    same_root = all(state.get(name) == inputs[name] for name in ("uid", "gid"))
+    before, known = state.get("files", {}), state.get("revisions", {})
+    return {
+        path: known[path] if same_root and path in known and path not in altered and before.get(path) == file else new()
+        for path, file in inputs["files"].items()
+    }
+
+
+def _random() -> str:
+    return secrets.token_hex(8)
 
 
 def _volume_exists(client: docker.APIClient, name: str) -> bool:

@@ -16,7 +16,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, Final
 
 from securepacs.errors import DeploymentError
-from securepacs.provider import engine
+from securepacs.provider import engine, maker
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -26,10 +26,11 @@ if TYPE_CHECKING:
     from securepacs.provider.fields import Values
 
 _PLACE: Final = "volume"
-_HELPER: Final = "securepacs.helper"
+HELPER: Final = "securepacs.helper"
 _MIB: Final = 1024 * 1024
 _REMOVE_SECONDS: Final = 60
-#: A preview may look into the volume while another run writes: what is younger may be in use.
+MAKER: Final = "securepacs.maker"
+#: A preview may look into the volume while another run writes: what is younger may be in use, where its maker cannot be asked after.
 LEFT_SECONDS: Final = 600
 
 
@@ -38,14 +39,16 @@ def folders(paths: Mapping[str, Any] | set[str]) -> set[str]:
     return {str(parent) for path in paths for parent in PurePosixPath(path).parents if str(parent) != "."}
 
 
-def write(client: docker.APIClient, image: str, inputs: Values) -> None:
-    """Make a volume hold exactly the declared files."""
+def write(client: docker.APIClient, image: str, inputs: Values) -> set[str]:
+    """Make a volume hold exactly the declared files; give the paths of those that were not as declared before."""
     with _helper(client, image, inputs) as helper:
+        before = observe(_read(client, helper), inputs)["files"]
         client.put_archive(helper, "/", _pack(inputs))
         present = _read(client, helper)
     wanted = set(inputs["files"]) | folders(inputs["files"])
     stale = {path for path in present if path not in wanted and path != ""}
     _remove(client, image, inputs, {path for path in stale if not stale & folders({path})})
+    return {path for path, file in inputs["files"].items() if before.get(path) != file}
 
 
 def remove_all(client: docker.APIClient, image: str, state: Values) -> None:
@@ -81,9 +84,9 @@ def _full(file: Values, folder: Values) -> Values:
 
 
 def sweep(client: docker.APIClient, volume: str, seconds: float) -> None:
-    """Remove the containers of this module that a killed run left: those that are older than any run needs."""
-    for left in client.containers(all=True, filters={"label": f"{_HELPER}={volume}"}):
-        if time.time() - left["Created"] >= seconds:
+    """Remove the containers of this module that a killed run left: their maker is dead, or they are older than any run needs."""
+    for left in client.containers(all=True, filters={"label": f"{HELPER}={volume}"}):
+        if time.time() - left["Created"] >= seconds or maker.is_dead(left["Labels"].get(MAKER, "")):
             engine.remove_container(client, left["Id"])
 
 
@@ -105,7 +108,7 @@ def _body(image: str, owner: Values, command: list[str]) -> dict[str, Any]:
         "Entrypoint": command[:1],
         "Cmd": command[1:],
         "User": "0:0",
-        "Labels": {engine.STACK: owner["stack"], engine.COMPONENT: owner["component"], _HELPER: owner["volume"]},
+        "Labels": {engine.STACK: owner["stack"], engine.COMPONENT: owner["component"], HELPER: owner["volume"], MAKER: maker.mark()},
         "NetworkDisabled": True,
         "HostConfig": {
             "NetworkMode": "none",

@@ -57,7 +57,8 @@ class Image(Resource):
             return {}, [Failure("context", f"got {str(folder)!r}, expected a folder with a Dockerfile")]
         base = _image_id(engine.connect(), inputs["baseImage"])
         if base is None:
-            return {}, [Failure("baseImage", f"{inputs['baseImage']} is not on the engine; run `make bootstrap`, which makes it")]
+            do = "run `make bootstrap`, which makes it, or name another in images.base"
+            return {}, [Failure("baseImage", f"{inputs['baseImage']} is not on the engine; {do}")]
         made_of = {"context": hashlib.sha256(pack(folder)).hexdigest(), "base": base, "arguments": inputs.get("buildArgs", {})}
         return {"contextHash": engine.spec_hash(made_of)}, []
 
@@ -98,9 +99,20 @@ class Image(Resource):
         return None if there is None else Found({"imageId": there})
 
     def update(self, resource_id: str, state: Values, inputs: Values) -> Values:
-        """Build again what is gone."""
-        del resource_id, state
-        return {"imageId": self._ensure(inputs), "reference": _reference(inputs)}
+        """Give the tag back to the image that it was taken from; build again what is gone."""
+        del resource_id
+        reference = _reference(inputs)
+        if reference == state["reference"] and self._retake(state):
+            return {"imageId": state["imageId"], "reference": reference}
+        return {"imageId": self._ensure(inputs), "reference": reference}
+
+    @staticmethod
+    def _retake(state: Values) -> bool:
+        """Tag the image of the state anew, where it is still on the engine; the tag is ours, for the state says so."""
+        client = engine.connect()
+        name, _, tag = state["reference"].rpartition(":")
+        with engine.telling(f"image {state['reference']}"):
+            return _image_id(client, state["imageId"]) is not None and client.tag(state["imageId"], name, tag)
 
     def delete(self, resource_id: str, state: Values) -> None:
         """Remove the tag; what a container still uses stays."""

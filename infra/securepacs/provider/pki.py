@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 PrivateKey: TypeAlias = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 PublicKey: TypeAlias = ec.EllipticCurvePublicKey | rsa.RSAPublicKey
 
-#: How long before its making a certificate is valid, for clocks that lag.
-CLOCK_LAG: Final = datetime.timedelta(minutes=5)
+#: How long before its making a certificate or list is valid: a clock that is an hour off, as summer time makes one, locks nobody out.
+CLOCK_LAG: Final = datetime.timedelta(hours=2)
 _SMALLEST_RSA_BITS: Final = 2048
 _CURVES: Final = frozenset({"secp256r1", "secp384r1"})
 

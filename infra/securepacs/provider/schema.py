@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from securepacs.provider.fields import Field, ListOf, MapOf, Record, Scalar, Type
 
@@ -14,17 +14,24 @@ if TYPE_CHECKING:
 NAME = "securepacs"
 
 
-def package_schema(resources: Mapping[str, Resource], version: str) -> dict[str, Any]:
-    """Give the schema as a JSON object (Pulumi Package Schema)."""
-    types: dict[str, Any] = {}
+#: The languages for which SDKs are generated, and take their version from the schema.
+_LANGUAGES = ("csharp", "go", "java", "nodejs", "python")
+
+Hosted: TypeAlias = tuple[dict[str, Any], dict[str, Any]]
+"""Components and their types, by their tokens, in the schema's form."""
+
+
+def package_schema(resources: Mapping[str, Resource], version: str, hosted: Hosted) -> dict[str, Any]:
+    """Give the schema as a JSON object (Pulumi Package Schema): the components that are hosted, and the resources they are made of."""
+    components, types = hosted[0], dict(hosted[1])
     return {
         "name": NAME,
         "version": version,
-        "description": "What a clinic's picture archive is made of: hardened containers, secret files, certificates.",
+        "description": "A clinic's picture archive, and what it is made of: hardened containers, secret files, certificates.",
         "license": "Apache-2.0",
-        "resources": {token: _resource(resource, types) for token, resource in resources.items()},
+        "resources": {**components, **{token: _resource(resource, types) for token, resource in resources.items()}},
         "types": types,
-        "language": {"python": {"respectSchemaVersion": True}},
+        "language": {language: {"respectSchemaVersion": True} for language in _LANGUAGES},
     }
 
 

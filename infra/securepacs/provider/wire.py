@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
+from google.protobuf import struct_pb2  # type: ignore[import-untyped] # protobuf publishes no types
 from pulumi.provider.experimental.property_value import Computed, PropertyValue
 from pulumi.provider.experimental.provider import PropertyDiff, PropertyDiffKind
 from pulumi.runtime import rpc
@@ -14,6 +15,12 @@ from securepacs.provider.fields import UNKNOWN, Change, Field, Kind, ListOf, Map
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+_ABSENT: Final = {
+    "value": struct_pb2.Value(string_value=rpc.UNKNOWN),
+    "dependencies": struct_pb2.Value(list_value=struct_pb2.ListValue()),
+    "secret": struct_pb2.Value(bool_value=False),
+}
+
 _KINDS: Final = {
     (Kind.ADD, False): PropertyDiffKind.ADD,
     (Kind.ADD, True): PropertyDiffKind.ADD_REPLACE,
@@ -22,6 +29,28 @@ _KINDS: Final = {
     (Kind.UPDATE, False): PropertyDiffKind.UPDATE,
     (Kind.UPDATE, True): PropertyDiffKind.UPDATE_REPLACE,
 }
+
+
+def complete_outputs(values: struct_pb2.Struct) -> None:
+    """Write out what an output value on the wire leaves unsaid: known as unknown, no dependencies, not secret.
+
+    The engine leaves empty parts out, and the SDK's reader fails on an output value that lacks one (pulumi 3.272).
+    """
+    mark = values.fields.get(rpc._special_sig_key)
+    if mark is not None and mark.string_value == rpc._special_output_value_sig:
+        for name, absent in _ABSENT.items():
+            if name not in values.fields:
+                values.fields[name].CopyFrom(absent)
+    for held in values.fields.values():
+        _complete(held)
+
+
+def _complete(value: struct_pb2.Value) -> None:
+    if value.HasField("struct_value"):
+        complete_outputs(value.struct_value)
+    elif value.HasField("list_value"):
+        for held in value.list_value.values:
+            _complete(held)
 
 
 def plain(values: Mapping[str, PropertyValue]) -> Values:

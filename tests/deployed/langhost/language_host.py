@@ -2,8 +2,8 @@
 """A test-only stand-in for Pulumi's Python language host, `pulumi-language-python`.
 
 The official download of Pulumi has the real one; a `pulumi` built from Go modules has not, since its module is not published.
-This one does what `preview`, `up` and `destroy` of a `runtime: python` project ask of it, and no more: no plugin discovery
-(the project names its provider under `plugins:`), no dependency installation, no debugger.
+This one does what `preview`, `up` and `destroy` of a `runtime: python` project and a plugin in a folder with PulumiPlugin.yaml
+ask of it, and no more: no plugin discovery (the project names its provider under `plugins:`), no dependency installation, no debugger.
 
 The engine starts it with its own address as the last argument and reads one line from its stdout: the port of the gRPC server.
 It starts the program through the official `pulumi-language-python-exec`, whose path PULUMI_PYTHON_EXEC gives.
@@ -17,6 +17,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -104,6 +105,21 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
         if ended in {0, SHOWN_TO_USER}:
             return language_pb2.RunResponse(bail=ended == SHOWN_TO_USER)
         return language_pb2.RunResponse(error=f"the program ended with status {ended}")
+
+    def InstallDependencies(self, *_: object) -> Iterator[language_pb2.InstallDependenciesResponse]:
+        """Install nothing: what a plugin needs stands beside this Python."""
+        return iter(())
+
+    def RunPlugin(self, request: language_pb2.RunPluginRequest, context: grpc.ServicerContext) -> Iterator[language_pb2.RunPluginResponse]:
+        """Run a plugin's folder as a program until the engine ends the call; what it prints is passed on, line by line."""
+        program = request.info.program_directory or request.program
+        environment = {**os.environ, **dict(line.split("=", 1) for line in request.env)}
+        command = [sys.executable, "-u", program, *request.args]
+        with subprocess.Popen(command, cwd=request.pwd, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as plugin:
+            context.add_callback(plugin.terminate)
+            for line in plugin.stdout or ():
+                yield language_pb2.RunPluginResponse(stdout=line)
+        yield language_pb2.RunPluginResponse(exitcode=plugin.returncode)
 
 
 def main() -> None:

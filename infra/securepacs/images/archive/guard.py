@@ -6,12 +6,18 @@ exception while it is loaded stops Orthanc, on purpose: the archive does not run
 Refused here:
 - an unknown key in the configuration, which Orthanc would ignore in silence;
 - an index that knows nothing of the images that are stored (index_guard.py);
+- data that a later minor version of Orthanc has written, which this one might damage and Orthanc itself would open;
 - C-MOVE to a destination that the requesting peer is not granted (Orthanc knows no such right);
 - an instance whose SOP instance UID is stored already with other content.
+
+And one thing is done: who the peers are is taken over from their file while Orthanc runs, so that no other peer's
+association ends for it.
 """
 
 import json
+import os
 import pathlib
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -36,9 +42,41 @@ LEVEL_KEYS = {
     "INSTANCE": ("instances", "SOPInstanceUID"),
 }
 
+OWN = pathlib.Path("/usr/share/securepacs")
+PEERS_FILE = pathlib.Path("/etc/archive/peers.json")
+WRITTEN_BY = pathlib.Path("/var/lib/archive/written-by")
+
+#: An archive that has run this long is past the health gate of its deployment, and its data are its own version's from then on.
+#: Before, the version that it replaced may come back.
+SETTLED_SECONDS = 90
+
+
+class Peers:
+    """Who the peers are: what Orthanc was started with, and after each reload what their file says."""
+
+    def __init__(self, configuration: dict[str, Any]) -> None:
+        self.moves: dict[str, list[str]] = configuration["SecurePacs"]["Moves"]
+        self.modalities: dict[str, dict[str, Any]] = configuration["DicomModalities"]
+
+    def name_of(self, ae_title: str) -> str:
+        """Give the name under which Orthanc knows a peer."""
+        return next(name for name, peer in self.modalities.items() if peer["AET"] == ae_title)
+
+    def take_over(self, configuration: dict[str, Any]) -> None:
+        """Make Orthanc know exactly these peers; destinations that are not granted any more are taken away first."""
+        told = Peers(configuration)
+        self.moves = {peer: sorted(set(places) & set(told.moves.get(peer, []))) for peer, places in self.moves.items()}
+        for name in self.modalities:
+            if name not in told.modalities:
+                orthanc.RestApiDelete(f"/modalities/{name}")
+        for name, modality in told.modalities.items():
+            if self.modalities.get(name) != modality:
+                orthanc.RestApiPut(f"/modalities/{name}", json.dumps(modality))
+        self.moves, self.modalities = told.moves, told.modalities
+
+
 CONFIGURATION: dict[str, Any] = json.loads(orthanc.GetConfiguration())
-MOVES: dict[str, list[str]] = CONFIGURATION["SecurePacs"]["Moves"]
-NAME_OF_AE_TITLE = {peer["AET"]: name for name, peer in CONFIGURATION["DicomModalities"].items()}
+PEERS = Peers(CONFIGURATION)
 
 
 def unknown_keys(section: dict[str, Any], known: set[str]) -> Iterator[str]:
@@ -54,10 +92,65 @@ def unknown_keys(section: dict[str, Any], known: set[str]) -> Iterator[str]:
 
 def check_configuration() -> None:
     """Stop Orthanc when its configuration has a key that it would ignore."""
-    known = set(pathlib.Path("/usr/share/securepacs/orthanc-options.txt").read_text(encoding="ascii").split())
-    unknown = sorted(set(unknown_keys(CONFIGURATION, known)))
+    unknown = sorted(set(unknown_keys(CONFIGURATION, known_keys())))
     if unknown:
         raise ValueError(f"this Orthanc does not know the configuration keys {', '.join(unknown)}")
+
+
+def known_keys() -> set[str]:
+    """Give the configuration keys that this Orthanc's own documentation names."""
+    return set((OWN / "orthanc-options.txt").read_text(encoding="ascii").split())
+
+
+def minor(version: str) -> tuple[int, ...]:
+    """Give major and minor version as numbers: '1.13.0+dfsg-1' -> (1, 13)."""
+    return tuple(int(part) for part in version.split(".")[:2])
+
+
+def check_version() -> None:
+    """Stop Orthanc before it opens data of a later minor version.
+
+    Orthanc guards only the number of its schema, which stays 6 while the schema itself changes (1.13 adds columns and
+    tables to what 1.12 wrote, and 1.12 opens that without a word).
+    """
+    own = (OWN / "orthanc-version").read_text(encoding="ascii").strip()
+    if WRITTEN_BY.exists():
+        before = WRITTEN_BY.read_text(encoding="ascii").strip()
+        if minor(before) > minor(own):
+            raise ValueError(
+                f"the data were written by Orthanc {before}, this is {own}: a later version's data are not opened by an earlier one"
+            )
+    settled = threading.Timer(SETTLED_SECONDS, note_version, [own])
+    settled.daemon = True
+    settled.start()
+
+
+def note_version(own: str) -> None:
+    """Write down which version the data belong to, whole or not at all."""
+    unfinished = WRITTEN_BY.with_suffix(".new")
+    with unfinished.open("w", encoding="ascii") as file:
+        file.write(f"{own}\n")
+        file.flush()
+        os.fsync(file.fileno())
+    unfinished.replace(WRITTEN_BY)
+
+
+def reload_peers(output: "orthanc.RestOutput", _url: str, **request: Any) -> None:  # noqa: ANN401 - what Orthanc gives
+    """Answer POST /securepacs/peers: take over who the peers are. It needs the gateway's login, and the gateway has no route to it."""
+    if request["method"] != "POST":
+        output.SendMethodNotAllowed("POST")
+        return
+    try:
+        told = json.loads(PEERS_FILE.read_text(encoding="utf-8"))
+        unknown = sorted(set(unknown_keys(told, known_keys())))
+        if unknown:
+            raise ValueError(f"this Orthanc does not know the configuration keys {', '.join(unknown)}")
+        PEERS.take_over(told)
+    except Exception as error:  # noqa: BLE001 - whatever failed, the reload must say so
+        orthanc.LogError(f"guard: the peers were not taken over: {error!r}")
+        output.SendHttpStatus(500, f"{error!r}\n")
+        return
+    output.AnswerBuffer("taken over\n", "text/plain")
 
 
 class Move:
@@ -67,7 +160,7 @@ class Move:
         self.target = request["TargetAET"]
         self.originator = request["OriginatorAET"]
         self.message = request["OriginatorID"]
-        if self.target not in MOVES.get(self.originator, []):
+        if self.target not in PEERS.moves.get(self.originator, []):
             raise ValueError("this peer may not have images sent to this destination")
         self.instances = list(instances_of(request))
         self.done = 0
@@ -77,7 +170,7 @@ class Move:
         if self.done % INSTANCES_PER_ASSOCIATION == 0:
             block = self.instances[self.done : self.done + INSTANCES_PER_ASSOCIATION]
             order = {"Resources": block, "Synchronous": True, "MoveOriginatorAet": self.originator, "MoveOriginatorID": self.message}
-            orthanc.RestApiPost(f"/modalities/{NAME_OF_AE_TITLE[self.target]}/store", json.dumps(order))
+            orthanc.RestApiPost(f"/modalities/{PEERS.name_of(self.target)}/store", json.dumps(order))
         self.done += 1
 
 
@@ -166,8 +259,10 @@ def on_change(change: int, _level: int, _resource: str) -> None:
 
 
 check_configuration()
+check_version()
 check_index(CONFIGURATION)
 orthanc.RegisterOnChangeCallback(on_change)
+orthanc.RegisterRestCallback("/securepacs/peers", reload_peers)
 orthanc.RegisterMoveCallback2(start_move, lambda move: len(move.instances), Move.send_next, lambda _move: None)
 orthanc.RegisterIncomingCStoreInstanceFilter(filter_c_store)
 orthanc.RegisterReceivedInstanceCallback(filter_received)

@@ -25,7 +25,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from pydicom import dcmread
 
 from deployed.deployment import CommandError, Deployed, Stack, docker, remove_left_overs
-from lifecycle.database_clinic import (
+from lifecycle.database.asked import (
     NAME,
     Client,
     ask_postgresql,

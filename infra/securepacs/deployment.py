@@ -1,0 +1,91 @@
+"""One run of the engine for a stack: what the commands that deploy have in common."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pulumi import automation
+
+from securepacs import index_place, inventory, recovery
+from securepacs.clinic import Clinic
+from securepacs.errors import HostError, NotFoundError
+from securepacs.failures import engine_failed
+from securepacs.pending import forget_half_made
+from securepacs.progress import Progress
+from securepacs.stackfile import clinic_of, read_stack_file
+from securepacs.terminal import noted
+from securepacs.workspace import Workspace, project_folder, workspace
+
+
+def config_path(stack: str, config: Path | None) -> Path:
+    """Give the file that declares a stack's clinic."""
+    return config or project_folder() / f"Pulumi.{stack}.yaml"
+
+
+def declared(stack: str, config: Path | None) -> tuple[dict[str, Any], Clinic]:
+    """Read and validate the configuration."""
+    path = config_path(stack, config)
+    content = read_stack_file(path)
+    return content, clinic_of(content, path)
+
+
+def place_of(stack: str, content: dict[str, Any]) -> Workspace:
+    """Lay out the stack's place, where its state is that of what stands on the engine. Nothing of the deployment is touched."""
+    place = workspace(stack)
+    recovery.guard(place, inventory.engine())
+    place.prepare(content)
+    return place
+
+
+def outputs_of(stack: str) -> dict[str, Any]:
+    """Read the outputs of a deployed stack, decrypted.
+
+    Raises NotFoundError where the stack is not deployed.
+    """
+    place = workspace(stack)
+    try:
+        outputs = {name: output.value for name, output in place.open_existing().outputs().items()}
+    except automation.CommandError as error:
+        raise engine_failed(Progress(noted), error) from None
+    except NotFoundError:
+        # A clinic that stands without its state is told apart where an engine answers; the state itself needs none.
+        with contextlib.suppress(HostError):
+            recovery.guard(place, inventory.engine())
+        raise
+    if "target" not in outputs:
+        raise NotFoundError(f"stack '{stack}'", got="nothing deployed", expected="a running clinic", do="run `securepacs up` first")
+    return outputs
+
+
+@dataclass(frozen=True)
+class Deployed:
+    """What a run ended with: the clinic's target, what expires and when, what was done, and the seconds that it took."""
+
+    target: dict[str, Any]
+    certificates: dict[str, dict[str, str]]
+    progress: Progress
+    seconds: float
+
+
+def bring_up(stack: str, config: Path | None) -> Deployed:
+    """Bring a stack to what its configuration says, and tell each step."""
+    begun = time.monotonic()
+    content, clinic = declared(stack, config)
+    place = place_of(stack, content)
+    inventory.check_ports(clinic, inventory.published_by(inventory.engine(), stack))
+    index_place.hold_in_place(inventory.engine(), clinic, stack)
+    noted.print(f"[bold]{clinic.name}[/bold]: bringing the stack '{stack}' to its configuration")
+    progress = Progress(noted)
+    try:
+        existing = place.open()
+        forget_half_made(place)
+        outputs = existing.up(on_event=progress, color="never", suppress_outputs=True, show_secrets=False).outputs
+    except automation.CommandError as error:
+        raise engine_failed(progress, error) from None
+    seconds = time.monotonic() - begun
+    noted.print(f"[green]ready[/green] in {seconds:.1f} s: {progress.summary()}")
+    return Deployed(outputs["target"].value, outputs["certificates"].value, progress, seconds)
