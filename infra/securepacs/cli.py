@@ -15,7 +15,7 @@ from pulumi import automation
 from rich.markup import escape
 from rich.table import Column, Table
 
-from securepacs import cli_database, cli_keys, inventory
+from securepacs import cli_database, cli_keys, inventory, recovery
 from securepacs.bundles import write_bundle
 from securepacs.clinic import clinic_schema
 from securepacs.deployment import bring_up, declared, outputs_of, place_of
@@ -160,6 +160,27 @@ def down(
 
 def _volumes(names: list[str]) -> str:
     return f"the volume{'s' if len(names) > 1 else ''} {' and '.join(names)}"
+
+
+@app.command()
+def recover(
+    stack: Stack = "dev",
+    new_authority: Annotated[bool, typer.Option("--new-authority", help="Give up a state that no passphrase opens any more.")] = False,
+    yes: Yes = False,
+) -> None:
+    """Find a clinic whose state was lost or damaged: put the newest good state back, or begin anew on its studies.
+
+    Example: securepacs recover --stack dev
+    """
+    place, client = workspace(stack), inventory.engine()
+    finding = recovery.look(place, client)
+    told.print(recovery.table(finding))
+    told.print(recovery.told(finding), highlight=False)
+    way = recovery.way(finding, new_authority=new_authority)
+    if way is recovery.Way.BEGIN_ANEW and not consents(recovery.QUESTION, yes=yes):
+        raise RefusedError("recover", got="no consent to new keys", expected="--yes, or 'y' when asked", do="nothing was changed")
+    for line in recovery.carry_out(way, finding, place, client):
+        told.print(line, highlight=False, soft_wrap=True)
 
 
 @app.command()

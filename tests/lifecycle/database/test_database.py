@@ -311,12 +311,14 @@ def test_a_changed_line_moves_nothing(stack: Stack, pacs: Deployed, stored: list
 def test_another_schema_is_not_touched(stack: Stack, pacs: Deployed, stored: list[Instance]) -> None:
     """An index that the move does not know is left alone while the archive goes on, and the reason is one line."""
     before = started("archive")
+    configuration(stack.config, rotations={"login": 1})
     ask_postgresql("ALTER TABLE labels ADD COLUMN colour text")
     answer = refused(stack, "database", "sqlite")
     ask_postgresql("ALTER TABLE labels DROP COLUMN colour")
     assert answer.returncode == 7
     assert "other tables: labels, expected schema 6" in answer.stderr
     assert "Traceback" not in answer.stderr
+    assert "database: postgresql" in stack.config.read_text(encoding="utf-8")  # the command had written the other
     assert started("archive") == before
     retrieved(pacs, stored[:1])
 
@@ -335,8 +337,7 @@ def killed_run(stack: Stack, *arguments: str) -> None:
 
 
 def moved(stack: Stack, kind: str) -> None:
-    """Move the index, after runs that were killed."""
-    configuration(stack.config, database=kind, rotations={"login": 1})
+    """Move the index, after runs that were killed; the command writes the configuration's line."""
     for _ in range(KILLS):
         killed_run(stack, "database", kind)
     began = time.monotonic()
