@@ -18,7 +18,7 @@ from rich.table import Column, Table
 from securepacs import cli_database, cli_keys, inventory, recovery
 from securepacs.bundles import write_bundle
 from securepacs.clinic import clinic_schema
-from securepacs.deployment import bring_up, declared, outputs_of, place_of
+from securepacs.deployment import bring_up, check_host, declared, outputs_of, place_of
 from securepacs.errors import ConfigurationError, ExpiryError, NotFoundError, RefusedError, SecurePacsError
 from securepacs.failures import engine_failed
 from securepacs.gateway import slug
@@ -104,6 +104,7 @@ def preview(stack: Stack = "dev", config: Config = None, as_json: Json = False) 
     """
     content, clinic = declared(stack, config)
     place = place_of(stack, content)
+    check_host(stack, clinic)
     noted.print(f"[bold]{clinic.name}[/bold]: what `up` would do to the stack '{stack}'")
     progress = Progress(noted, preview=True)
     try:
@@ -131,7 +132,7 @@ def down(
 
     Example: securepacs down --stack dev
     """
-    content, clinic = declared(stack, config)
+    content, clinic = declared(stack, config, signs=False)
     if delete_data and delete_data != clinic.name:
         raise RefusedError(
             "--delete-data", got=f"'{delete_data}'", expected=f"the clinic's name, '{clinic.name}'", do="nothing was changed"

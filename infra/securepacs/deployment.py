@@ -26,11 +26,11 @@ def config_path(stack: str, config: Path | None) -> Path:
     return config or project_folder() / f"Pulumi.{stack}.yaml"
 
 
-def declared(stack: str, config: Path | None) -> tuple[dict[str, Any], Clinic]:
-    """Read and validate the configuration."""
+def declared(stack: str, config: Path | None, *, signs: bool = True) -> tuple[dict[str, Any], Clinic]:
+    """Read and validate the configuration; what `signs` needs the key of the clinic's own authority, where it has one."""
     path = config_path(stack, config)
     content = read_stack_file(path)
-    return content, clinic_of(content, path)
+    return content, clinic_of(content, path, signs=signs)
 
 
 def place_of(stack: str, content: dict[str, Any]) -> Workspace:
@@ -61,6 +61,17 @@ def outputs_of(stack: str) -> dict[str, Any]:
     return outputs
 
 
+def check_host(stack: str, clinic: Clinic) -> None:
+    """Hold the clinic's name and ports to be free on this host, or its own stack's, and its index to be where it says.
+
+    Raises HostError, ConfigurationError or RefusedError before anything is changed.
+    """
+    client = inventory.engine()
+    inventory.check_name(client, clinic, stack)
+    inventory.check_ports(clinic, inventory.published_by(client, stack))
+    index_place.hold_in_place(client, clinic, stack)
+
+
 @dataclass(frozen=True)
 class Deployed:
     """What a run ended with: the clinic's target, what expires and when, what was done, and the seconds that it took."""
@@ -76,8 +87,7 @@ def bring_up(stack: str, config: Path | None) -> Deployed:
     begun = time.monotonic()
     content, clinic = declared(stack, config)
     place = place_of(stack, content)
-    inventory.check_ports(clinic, inventory.published_by(inventory.engine(), stack))
-    index_place.hold_in_place(inventory.engine(), clinic, stack)
+    check_host(stack, clinic)
     noted.print(f"[bold]{clinic.name}[/bold]: bringing the stack '{stack}' to its configuration")
     progress = Progress(noted)
     try:

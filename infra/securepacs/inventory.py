@@ -103,6 +103,32 @@ def published_by(client: docker.DockerClient, stack: str) -> set[tuple[str, int]
     return {(binding["HostIp"], int(binding["HostPort"])) for binding in bindings}
 
 
+#: What tells that a clinic stands: parts whose containers, and whose volume, bear its name.
+_CONTAINERS, _VOLUME = ("archive", "gateway"), "archive-data"
+
+
+def check_name(client: docker.DockerClient, clinic: Clinic, stack: str) -> None:
+    """Hold the clinic's name against what stands on the engine, before anything is changed.
+
+    Raises HostError where another stack, or somebody else, has an object of that name.
+    """
+    containers = [(name, client.api.inspect_container) for name in (container_name(clinic, part) for part in _CONTAINERS)]
+    for name, inspect in [*containers, (container_name(clinic, _VOLUME), client.api.inspect_volume)]:
+        try:
+            found = inspect(name)
+        except NotFound:
+            continue
+        labels = found.get("Config", found).get("Labels") or {}
+        if labels.get(STACK) != owner(stack):
+            whose = f"of stack {labels[STACK]}" if STACK in labels else "not made by securepacs"
+            raise HostError(
+                "securepacs:clinic.name",
+                got=f"'{clinic.name}', but {name} stands already and is {whose}",
+                expected="a name that no other clinic on this engine has",
+                do="choose another",
+            )
+
+
 def check_ports(clinic: Clinic, held: set[tuple[str, int]]) -> None:
     """Hold the declared ports against the host, before anything is changed.
 

@@ -1,4 +1,4 @@
-"""Locks that a killed run left on a stack of the local backend.
+"""Locks and unfinished files that a killed run left on a stack of the local backend.
 
 Pulumi's file backend writes who holds a lock: process, host and time. A holder that is not alive any more will never
 give it back, and without this the tired person who runs `up` again would have to find and delete a file.
@@ -8,9 +8,13 @@ from __future__ import annotations
 
 import json
 import socket
+import time
 from pathlib import Path
 
 PROJECT_LOCKS = Path(".pulumi") / "locks" / "organization"
+
+#: Pulumi writes a file beside its place and then renames it, within milliseconds; one that is older is of a run that was killed.
+UNFINISHED_SECONDS = 5.0
 
 
 def _is_alive(pid: int) -> bool:
@@ -43,3 +47,18 @@ def clear_dead_locks(backend: Path, project: str, stack: str) -> int:
 def held_locks(backend: Path, project: str, stack: str) -> list[Path]:
     """Give the locks that stand on a stack."""
     return sorted((backend / PROJECT_LOCKS / project / stack).glob("*.json"))
+
+
+def clear_unfinished(backend: Path, project: str, stack: str) -> int:
+    """Remove the files of a stack that a killed run had begun to write; give their number. While a lock stands nothing is touched."""
+    if held_locks(backend, project, stack):
+        return 0
+    kept = backend / ".pulumi"
+    found = [*(kept / "stacks" / project).glob(f"{stack}.json*.tmp")]
+    for kind in ("history", "backups"):
+        found += (kept / kind / project / stack).glob("*.tmp")
+    found += (backend / PROJECT_LOCKS / project / stack).glob("*.tmp")
+    old = [path for path in found if path.stat().st_mtime < time.time() - UNFINISHED_SECONDS]
+    for path in old:
+        path.unlink(missing_ok=True)
+    return len(old)

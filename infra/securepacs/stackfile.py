@@ -60,8 +60,8 @@ def parse_stack_text(text: str, path: Path) -> dict[str, Any]:
     return content
 
 
-def clinic_of(content: dict[str, Any], path: Path) -> Clinic:
-    """Give the clinic that a configuration file declares.
+def clinic_of(content: dict[str, Any], path: Path, *, signs: bool = True) -> Clinic:
+    """Give the clinic that a configuration file declares; with `signs` the key of its own authority is held against it too.
 
     Raises ConfigurationError with one line for each bad input.
     """
@@ -69,6 +69,6 @@ def clinic_of(content: dict[str, Any], path: Path) -> Clinic:
     if declared is None:
         raise ConfigurationError(f"{path}: {CONFIG_KEY}", got="nothing", expected="a clinic", do="see Pulumi.dev.yaml")
     clinic = parse_clinic(declared)
-    if clinic.own_authority:
+    if signs and clinic.own_authority:
         clinic.own_authority.read_key()
     return clinic

@@ -23,7 +23,7 @@ import yaml
 from pulumi import automation
 
 from securepacs.errors import HostError, NotFoundError
-from securepacs.locks import clear_dead_locks
+from securepacs.locks import clear_dead_locks, clear_unfinished
 from securepacs.program import program
 
 PROJECT = "securepacs"
@@ -158,6 +158,7 @@ class Workspace:
         cli = pulumi_cli()
         os.environ["PATH"] = f"{cli.parent}{os.pathsep}{os.environ.get('PATH', '')}"
         clear_dead_locks(self.home / "backend", PROJECT, self.stack)
+        clear_unfinished(self.home / "backend", PROJECT, self.stack)
         return automation.LocalWorkspace(work_dir=str(self.folder), program=run, env_vars=self.environment())
 
     def open(self, run: Callable[[], None] = program) -> automation.Stack:

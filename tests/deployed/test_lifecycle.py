@@ -157,7 +157,7 @@ def test_another_stack_may_not_take_a_clinics_name(twin: Stack, tmp_path: Path) 
     path = configuration(tmp_path / "thief.yaml", **ports)
     answer = refused(twin, "up", "--stack", "depthief", "--config", str(path))
     refused(twin, "down", "--stack", "depthief", "--config", str(path), "--yes")
-    assert answer.returncode == 5
+    assert answer.returncode == 4
     assert f"of stack securepacs/{TWIN}" in answer.stderr
     assert "Traceback" not in answer.stderr
     assert changes(twin) == {}

@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import pytest
 
@@ -19,8 +19,8 @@ from securepacs_harness.probes.dimse import Caller
 
 Claim = Callable[[Attempt], Bracket]
 
-#: What clinic.yaml says of associations_per_peer and wrong_passwords.
-PER_PEER, WRONG_PASSWORDS = 6, 12
+#: What clinic.yaml says of associations_per_peer, associations and wrong_passwords.
+PER_PEER, ALL_PEERS, WRONG_PASSWORDS = 6, 48, 12
 
 LIMIT = at(Layer.ASSOCIATION, "2/3/2")
 
@@ -52,6 +52,18 @@ def test_below_its_limit_a_peer_is_served(pacs: Deployed) -> None:
     """One association less than the limit leaves room for one."""
     with held(pacs.caller("CT01"), PER_PEER - 1):
         accepts(dimse.echo(pacs.caller("CT01")), code="0x0000")
+
+
+def test_all_peers_together_hold_so_many_associations_and_no_more(pacs: Deployed, claim: Claim) -> None:
+    """With the clinic's limit held open by eight peers, a ninth peer's association is rejected for now; later it is served."""
+    holders = ("CT01", "MR02", "WS01", "WS02", "WL01", "SC01", "NV01", "OW01")
+    assert len(holders) * PER_PEER == ALL_PEERS
+    look = http.Request("GET", "/dicom-web/studies", pacs.login("vera"))
+    with ExitStack() as open_:
+        for name in holders:
+            open_.enter_context(held(pacs.caller(name, timeout=60), PER_PEER))
+        claim(http.ask("the archive over HTTPS", pacs.web, look)).refuses_all([(dimse.echo(pacs.caller("RV01")), LIMIT)])
+    accepts(dimse.echo(pacs.caller("RV01")), code="0x0000")
 
 
 def test_idle_associations_of_many_peers_delay_nobody(pacs: Deployed) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from securepacs.locks import PROJECT_LOCKS, clear_dead_locks
+from securepacs.locks import PROJECT_LOCKS, clear_dead_locks, clear_unfinished
 
 
 def lay(backend: Path, name: str, content: str) -> Path:
@@ -79,3 +79,23 @@ def test_another_stack_is_not_touched(tmp_path: Path, dead_pid: int) -> None:
     lock = lay(tmp_path, "a", json.dumps({"pid": dead_pid, "hostname": socket.gethostname()}))
     assert clear_dead_locks(tmp_path, "securepacs", "other") == 0
     assert lock.exists()
+
+
+def test_what_a_killed_run_had_begun_to_write_is_cleared(tmp_path: Path) -> None:
+    """Unfinished files of the stack go once they are old; younger ones, whole ones, another stack's, and any while a lock stands stay."""
+    backend = tmp_path / ".pulumi"
+    old = [f"stacks/securepacs/dev.json.{n}.tmp" for n in "ab"] + ["history/securepacs/dev/x.tmp", "backups/securepacs/dev/y.tmp"]
+    stays = ["stacks/securepacs/dev.json", "stacks/securepacs/dev2.json.1.tmp", "stacks/securepacs/dev.json.young.tmp"]
+    for name in [*old, *stays]:
+        path = backend / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("x")
+        if "young" not in name:
+            os.utime(path, (1, 1))
+    lock = lay(tmp_path, "a", '{"pid": 1, "hostname": "another-host"}')
+    assert clear_unfinished(tmp_path, "securepacs", "dev") == 0
+    lock.unlink()
+    assert clear_unfinished(tmp_path, "securepacs", "dev") == len(old)
+    assert sorted(str(path.relative_to(backend)) for path in backend.rglob("*") if path.is_file() and "locks" not in path.parts) == sorted(
+        stays
+    )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ from securepacs.errors import ConfigurationError
 from securepacs.own_authority import OwnAuthority
 from securepacs.provider import pki
 from securepacs.signer import signer, take_secret
+from securepacs.stackfile import clinic_of
 
 NOW = datetime.datetime.now(datetime.UTC)
 OWN = pki.make_authority("Hospital CA", None, "ecdsa-p256", 365, NOW)
@@ -137,3 +140,22 @@ def test_two_keys_are_one_too_many(tmp_path: Path) -> None:
     """A program that gives a key and names a file is told to choose."""
     with pytest.raises(ConfigurationError, match="one of them"):
         signer(OwnAuthority(certificate=CERTIFICATE, key_file=_file(tmp_path, KEY)), KEY)
+
+
+def test_only_what_signs_needs_the_key(tmp_path: Path, declared: dict[str, Any]) -> None:
+    """A run that signs is refused without the key's file before anything is done; taking a clinic down needs none."""
+    declared["own_authority"] = {"certificate": CERTIFICATE, "key_file": str(tmp_path / "away.pem")}
+    content = {"config": {"securepacs:clinic": declared}}
+    with pytest.raises(ConfigurationError, match="No such file"):
+        clinic_of(content, tmp_path)
+    assert clinic_of(content, tmp_path, signs=False).name == "clinic-a"
+
+
+def test_a_key_that_a_program_left_in_the_open_is_sealed() -> None:
+    """What signs gives the key as a secret, also where the program gave a plain text."""
+
+    async def sealed() -> bool:
+        return await signer(OwnAuthority(certificate=CERTIFICATE), KEY).key_pem.is_secret()
+
+    with ThreadPoolExecutor(1) as apart:  # where a loop of its own ends nobody else's
+        assert apart.submit(lambda: asyncio.run(sealed())).result()

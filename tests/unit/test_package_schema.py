@@ -12,6 +12,9 @@ from typing import Any, is_typeddict
 import jsonschema
 import pulumi
 import pytest
+from google.protobuf import struct_pb2  # type: ignore[import-untyped] # protobuf publishes no types
+from pulumi.provider.experimental.property_value import PropertyValue
+from pulumi.runtime import rpc
 
 from securepacs import args
 from securepacs.clinic import parse_clinic
@@ -20,6 +23,7 @@ from securepacs.errors import ConfigurationError
 from securepacs.provider.adapter import whole_schema
 from securepacs.provider.construct import COMPONENT, MODELS, SECRET_OUTPUTS, arguments, type_token
 from securepacs.provider.fields import UNKNOWN
+from securepacs.provider.wire import complete_outputs, plain, secret_names
 
 COMMITTED = Path(__file__).parents[2] / "docs" / "package.schema.json"
 METASCHEMA = Path(__file__).with_name("pulumi.metaschema.json")
@@ -120,3 +124,14 @@ def test_the_authoritys_key_stays_secret(key: Any) -> None:  # noqa: ANN401 - a 
     with ThreadPoolExecutor(1) as apart:  # where a loop of its own ends nobody else's
         seen = apart.submit(lambda: asyncio.run(sealed())).result()
     assert seen == ((True, True, "a key") if key is not UNKNOWN else (True, False, None))
+
+
+def test_output_values_of_the_wire_are_read_whatever_they_leave_out() -> None:
+    """An output value without value, dependencies or secrecy, as the engine sends it, is unknown, depends on nothing and is no secret."""
+    sent = struct_pb2.Struct()
+    mark = {rpc._special_sig_key: rpc._special_output_value_sig}
+    sent.update({"unknown": mark, "sealed": [{**mark, "value": "a key", "secret": True}], "plain": {"inside": {**mark, "value": "x"}}})
+    complete_outputs(sent)
+    read = PropertyValue.unmarshal_map(sent)
+    assert plain(read) == {"unknown": UNKNOWN, "sealed": ["a key"], "plain": {"inside": "x"}}
+    assert secret_names(read) == {"sealed"}

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
 import yaml
 
 from securepacs.errors import HostError, NotFoundError
-from securepacs.workspace import Workspace, pulumi_cli, workspace
+from securepacs.workspace import Workspace, provider_folder, pulumi_cli, workspace
 
 
 @pytest.fixture
@@ -94,3 +95,15 @@ def test_a_passphrase_is_not_made_up_beside_a_state(place: Workspace) -> None:
     (states / "other.json").write_text("{}")
     with pytest.raises(HostError, match="got no such file, expected the passphrase of the state"):
         place.prepare({"config": {}})
+
+
+def test_the_provider_is_found_where_python_has_its_programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The provider stands beside Python, or where an installation for one user puts programs; where it is in neither, that is told."""
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "bin" / "python"))
+    monkeypatch.setattr("sysconfig.get_path", lambda *_: str(tmp_path / "own"))
+    with pytest.raises(HostError, match="pulumi-resource-securepacs: got no such program"):
+        provider_folder()
+    for place in ("own", "bin"):
+        (tmp_path / place).mkdir()
+        (tmp_path / place / "pulumi-resource-securepacs").touch()
+        assert provider_folder() == tmp_path / place

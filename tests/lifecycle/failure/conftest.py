@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from deployed.deployment import Deployed, Stack, docker, remove_left_overs
-from lifecycle.failure.killing import Answer, alone, ask, authority, configuration
+from lifecycle.failure.killing import Answer, alone, ask, authorities, configuration
 from securepacs_harness import canary
 from securepacs_harness.bracket import accepts
 from securepacs_harness.bundles import Bundles
@@ -55,7 +55,7 @@ class Patient:
 
     def hand_out(self) -> None:
         """Give each of the two peers its bundle, in a folder of the authority's."""
-        self.bundles = self.folder / f"bundles-{authority(self.stack)}"
+        self.bundles = self.folder / f"bundles-{authorities(self.stack)[-1]}"
         for peer in ("CT01", "WS01"):
             self.stack.securepacs("bundle", peer, "--out", str(self.bundles))
 

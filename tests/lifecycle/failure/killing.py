@@ -36,10 +36,12 @@ GONE_SECONDS = 45.0
 
 
 def configuration(path: Path, name: str, dicom_port: int, https_port: int, /, **changes: object) -> Path:
-    """Write the worked example under a name and ports of its own, with changes to the clinic's own keys."""
+    """Write the worked example under a name and ports of its own, with changes to the clinic's own keys; what was rotated stays so."""
+    kept = yaml.safe_load(path.read_text(encoding="utf-8"))["config"][CLINIC_KEY] if path.exists() else {}
+    rotated = {key: kept[key] for key in ("authority", "rotations") if key in kept}
     whole = yaml.safe_load((ROOT / "Pulumi.dev.yaml").read_text(encoding="utf-8"))
     own = {"dicom": {"addresses": ["127.0.0.1"], "port": dicom_port}, "https": {"addresses": ["127.0.0.1"], "port": https_port}}
-    whole["config"][CLINIC_KEY].update({"name": name, **own, **changes})
+    whole["config"][CLINIC_KEY].update({"name": name, **own, **rotated, **changes})
     path.write_text(yaml.safe_dump(whole), encoding="utf-8")
     return path
 
@@ -175,7 +177,8 @@ def latest(stack: Stack) -> dict[str, Any]:
     return whole["checkpoint"]["latest"] or {}
 
 
-def authority(stack: Stack) -> str | None:
-    """Give the fingerprint of the authority that the state holds."""
+def authorities(stack: Stack) -> list[str]:
+    """Give the fingerprints of the authorities that the state holds, the newest last."""
     resources = latest(stack).get("resources") or []
-    return next((str(one["id"]) for one in resources if one["type"] == "securepacs:pki:CertificateAuthority"), None)
+    found = [one for one in resources if one["type"] == "securepacs:pki:CertificateAuthority"]
+    return [str(one["id"]) for one in sorted(found, key=lambda one: (len(one["urn"]), one["urn"]))]

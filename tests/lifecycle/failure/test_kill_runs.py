@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from deployed.deployment import Deployed, Stack, docker, remove_left_overs
-from lifecycle.failure.killing import KEPT_TAG, VICTIMS, Left, alone, ask, authority, configuration, killed, latest, left, wait_gone
+from lifecycle.failure.killing import KEPT_TAG, VICTIMS, Left, alone, ask, authorities, configuration, killed, latest, left, wait_gone
 from securepacs_harness.bracket import accepts
 from securepacs_harness.bundles import Bundles
 from securepacs_harness.probes import dimse
@@ -45,10 +45,13 @@ CHANGES: list[dict[str, object]] = [
     {"limits": {"storage_mb": 50000, "associations_per_peer": 5}},
     {"limits": {"storage_mb": 40000, "archive_memory_mb": 1536}},
     {"people": [{"name": "vera", "role": "admin"}]},
-    {"rotations": {"server": 2, "login": 2}},
     {"https": {"addresses": ["127.0.0.1"], "port": HTTPS_PORT + 1}},
     {},
 ]
+
+
+#: What is rotated, one at a time.
+ROTATIONS = [["server"], ["login"], ["peer", "MR01"], ["person", "vera"]]
 
 
 @dataclass
@@ -110,13 +113,17 @@ class Clinic:
         assert (answer.status, json.loads(answer.out)["changes"]) == (0, {}), answer.err
         assert left(self.stack) == UP
         assert latest(self.stack).get("pending_operations", []) == []
-        if self.issued != authority(self.stack):
-            self.issued = authority(self.stack)
-            self.stack.securepacs("bundle", "CT01", "--out", str(self.folder / "bundles"))
+        if self.issued not in authorities(self.stack):
+            self.hand_out()
         target = self.folder / "target.json"
         self.stack.securepacs("target", "--out", str(target))
         pacs = Deployed(load_target(target), Bundles(self.folder / "bundles"), {})
         accepts(dimse.echo(pacs.caller("CT01")), code="0x0000")
+
+    def hand_out(self) -> None:
+        """Give CT01 its bundle."""
+        self.issued = authorities(self.stack)[-1]
+        self.stack.securepacs("bundle", "CT01", "--out", str(self.folder / "bundles"))
 
     def timed(self, kind: str, arguments: list[str]) -> None:
         """Run a command to its end and keep what it took."""
@@ -153,12 +160,41 @@ def clinic(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clinic]:
 
 def changed(clinic: Clinic) -> None:
     """Kill an `up` that brings a change; the next one brings it, and no key is another one."""
-    before = authority(clinic.stack)
+    before = authorities(clinic.stack)
     clinic.change()
     clinic.kill("change", clinic.up())
     clinic.again(clinic.up())
-    assert authority(clinic.stack) == before == clinic.issued
+    assert authorities(clinic.stack) == before
     clinic.serves()
+
+
+def rotated(clinic: Clinic) -> None:
+    """Kill a `rotate` of a key or password; the next `up` completes it, and what CT01 has still opens."""
+    before = authorities(clinic.stack)
+    clinic.kill("change", ["rotate", *clinic.dice.choice(ROTATIONS), *clinic.options])
+    clinic.again(clinic.up())
+    assert authorities(clinic.stack) == before
+    clinic.serves()
+
+
+def followed(clinic: Clinic) -> None:
+    """Kill a `rotate ca`, and then its end: the old bundle opens until then, and the new one always."""
+    before = authorities(clinic.stack)
+    clinic.kill("change", ["rotate", "ca", *clinic.options])
+    clinic.again(clinic.up())
+    begun = authorities(clinic.stack)
+    assert set(before) <= set(begun)
+    clinic.serves()
+    if begun == before:
+        return  # it was killed before it had written anything
+    clinic.hand_out()
+    clinic.kill("change", ["rotate", "ca", "--finish", "--yes", *clinic.options])
+    clinic.again(clinic.up())
+    assert clinic.issued in authorities(clinic.stack)
+    clinic.serves()
+    if len(authorities(clinic.stack)) > 1:
+        clinic.again(["rotate", "ca", "--finish", "--yes", *clinic.options])
+        clinic.serves()
 
 
 def taken_down(clinic: Clinic) -> None:
@@ -174,9 +210,9 @@ def brought_up(clinic: Clinic) -> None:
     """Kill an `up` of a clinic that is down; the next one brings it up, under the keys that the killed one had made."""
     clinic.kill("up", clinic.up())
     assert wait_gone(clinic.stack) == []
-    begun = authority(clinic.stack)
+    begun = authorities(clinic.stack)
     clinic.again(clinic.up())
-    assert begun in (None, authority(clinic.stack))
+    assert set(begun) <= set(authorities(clinic.stack))
     clinic.serves()
 
 
@@ -184,9 +220,9 @@ def regretted(clinic: Clinic) -> None:
     """Kill a `down` and bring the clinic up again instead; where the authority was not given up yet it is the same."""
     clinic.kill("down", clinic.down())
     assert wait_gone(clinic.stack) == []
-    begun = authority(clinic.stack)
+    begun = authorities(clinic.stack)
     clinic.again(clinic.up())
-    assert begun in (None, authority(clinic.stack))
+    assert set(begun) <= set(authorities(clinic.stack))
     clinic.serves()
 
 
@@ -199,8 +235,8 @@ def given_up(clinic: Clinic) -> None:
     brought_up(clinic)
 
 
-#: What is done in turn; two of them kill twice.
-SCENES: list[Callable[[Clinic], None]] = [changed, taken_down, changed, regretted, changed, given_up, changed]
+#: What is done in turn; three of them kill twice.
+SCENES: list[Callable[[Clinic], None]] = [changed, taken_down, rotated, regretted, followed, given_up, changed, rotated]
 
 
 @pytest.mark.timeout(120 + 90 * KILLS)

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from lifecycle.failure.conftest import DICOM_PORT, HTTPS_PORT, NAME, Patient
-from lifecycle.failure.killing import alone, ask, authority, configuration, left, state_file
+from lifecycle.failure.killing import alone, ask, authorities, configuration, left, state_file
 from securepacs_harness.bracket import at, bracket
 from securepacs_harness.observation import Layer
 from securepacs_harness.probes import dimse
@@ -69,7 +69,7 @@ def forget(state: Path) -> None:
 def test_a_lost_state_is_refused_and_put_back(patient: Patient, home: Path, harm: Callable[[Path], None]) -> None:
     """`up`, `preview` and `down` refuse with status 7 and name the way out; `recover` puts the state back, and no key is another one."""
     del home
-    before = authority(patient.stack)
+    before = authorities(patient.stack)
     harm(state_file(patient.stack))
     for command, options in {"up": (), "preview": (), "down": ("--yes",)}.items():
         answer = patient.ask(command, *options)
@@ -83,7 +83,7 @@ def test_a_lost_state_is_refused_and_put_back(patient: Patient, home: Path, harm
     assert "and knows 7 of these 7 objects" in answer.out
     assert f"{NAME}-archive-data" in answer.out
     assert patient.changes() == {}
-    assert authority(patient.stack) == before
+    assert authorities(patient.stack) == before
     patient.serves()
 
 
@@ -122,10 +122,10 @@ def test_a_missing_passphrase_is_told(patient: Patient, home: Path) -> None:
 
 def test_a_lost_copy_of_the_configuration_is_made_anew(patient: Patient, home: Path) -> None:
     """Where only the folder with the configuration's copy and salt is lost, `up` goes on with the same keys."""
-    before = authority(patient.stack)
+    before = authorities(patient.stack)
     shutil.rmtree(home / "stacks")
     assert patient.changes() == {}
-    assert authority(patient.stack) == before
+    assert authorities(patient.stack) == before
     patient.serves()
 
 
