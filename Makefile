@@ -53,11 +53,13 @@ test-lifecycle: bootstrap ## what is changed, killed, upgraded and recovered, on
 
 # The same tests in their long form.
 KILLS ?= 60
-.PHONY: test-kill test-durability
+.PHONY: test-kill test-durability test-database
 test-kill: bootstrap ## runs of the command line killed at random points; KILLS=60
 	@SECUREPACS_KILLS=$(KILLS) .venv/bin/python -m pytest -q -s tests/lifecycle/failure/test_kill_runs.py
 test-durability: bootstrap ## archive and gateway killed under load; KILLS=60
 	@SECUREPACS_DURABILITY_KILLS=$(KILLS) .venv/bin/python -m pytest -q -s tests/lifecycle/change/test_durability.py
+test-database: bootstrap ## database killed under load, moves of the index killed on both ways; KILLS=60
+	@SECUREPACS_DATABASE_KILLS=$(KILLS) .venv/bin/python -m pytest -q -s tests/lifecycle/database --timeout=0
 
 .PHONY: test-yaml
 test-yaml: bootstrap ## a clinic in Pulumi YAML; builds Pulumi's YAML language host where there is none

@@ -12,6 +12,7 @@ pacs = SecurePacs(
     {
         "name": "exa-own-ca",
         "archive": {"ae_title": "EXAOWNCA"},
+        "database": "postgresql",
         "dicom": {"port": 13121},
         "https": {"port": 19121},
         "peers": [{"ae_title": "CT01", "verbs": ["echo", "store"]}, {"ae_title": "WS01", "verbs": ["echo", "find", "get"]}],

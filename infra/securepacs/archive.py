@@ -11,7 +11,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from securepacs.clinic import Clinic
+from securepacs.database import archive_section, uses_postgresql
 from securepacs.gateway import INNER_NAME, egress_ports, slug
+from securepacs.index_schema import SERVER
 from securepacs.peers import Peer, Verb
 
 #: The user that Orthanc runs as, in the image and in the files' ownership.
@@ -42,6 +44,7 @@ RIGHT_OF_VERB: Mapping[Verb, str] = {
 }
 
 PLUGINS = ("libOrthancDicomWeb.so", "libModalityWorklists.so", "libOrthancPython.so")
+DATABASE_PLUGIN = "libOrthancPostgreSQLIndex.so"
 
 _NOWHERE = {"Host": "nowhere.invalid", "Port": 1}
 
@@ -77,6 +80,7 @@ _FIXED: dict[str, Any] = {
     "MaximumStorageMode": "Reject",
     "SyncStorageArea": True,
     "SaveJobs": False,
+    "DatabaseServerIdentifier": SERVER,
     "LogExportedResources": True,
     "DeidentifyLogs": True,
     # A search reads the index, and gives so many answers.
@@ -118,8 +122,10 @@ def peers_configuration(clinic: Clinic) -> dict[str, Any]:
 
 def orthanc_configuration(clinic: Clinic, gateway_password: str) -> dict[str, Any]:
     """Give the rest of Orthanc's configuration; a change of it is a restart."""
+    plugins = [*PLUGINS, DATABASE_PLUGIN] if uses_postgresql(clinic) else PLUGINS
     return {
         **_FIXED,
+        **({"PostgreSQL": archive_section(FOLDER)} if uses_postgresql(clinic) else {}),
         "Name": clinic.name,
         "DicomAet": clinic.archive.ae_title,
         "DicomPort": PORT_DICOM,
@@ -133,7 +139,7 @@ def orthanc_configuration(clinic: Clinic, gateway_password: str) -> dict[str, An
         "MaximumRequestBodySizeMB": clinic.limits.request_mb,
         "MaximumFileSizeInArchiveMB": clinic.limits.request_mb,
         "RegisteredUsers": {USER: gateway_password},
-        "Plugins": [f"/usr/share/orthanc/plugins/{plugin}" for plugin in PLUGINS],
+        "Plugins": [f"/usr/share/orthanc/plugins/{plugin}" for plugin in plugins],
         "PythonScript": "/usr/share/securepacs/guard.py",
         "DicomWeb": {"Enable": True, "Root": "/dicom-web/", "EnableWado": False},
         "Worklists": {"Enable": True, "Database": f"{DATA_FOLDER}/worklists"},

@@ -120,6 +120,7 @@ class SecurePacsArgs(TypedDict):
 
     name: str
     archive: ArchiveArgs
+    database: NotRequired[str]
     dicom: NotRequired[EndpointArgs]
     https: NotRequired[EndpointArgs]
     host_names: NotRequired[list[str]]

@@ -15,7 +15,7 @@ from pulumi import automation
 from rich.markup import escape
 from rich.table import Column, Table
 
-from securepacs import cli_keys, inventory, recovery
+from securepacs import cli_database, cli_keys, inventory, recovery
 from securepacs.bundles import write_bundle
 from securepacs.clinic import clinic_schema
 from securepacs.deployment import bring_up, check_host, declared, outputs_of, place_of
@@ -38,6 +38,7 @@ app = typer.Typer(
 
 app.add_typer(cli_keys.rotate, name="rotate")
 app.command()(cli_keys.revoke)
+app.command()(cli_database.database)
 
 
 @app.command()
@@ -147,13 +148,19 @@ def down(
     except automation.CommandError as error:
         raise engine_failed(progress, error) from None
     noted.print(f"[green]down[/green]: {progress.summary()}")
-    volume = inventory.data_volume(clinic)
+    client = inventory.engine()
+    kept = [volume for volume in inventory.data_volumes(clinic) if inventory.volume_of(client, volume, stack)]
     if delete_data:
-        removed = inventory.remove_volume(inventory.engine(), volume, stack)
+        for volume in kept:
+            inventory.remove_volume(client, volume, stack)
         existing.workspace.remove_stack(stack)
-        told.print(f"the volume {volume} with all studies was {'removed' if removed else 'gone already'}", highlight=False)
+        told.print(f"the studies were {f'removed with {_volumes(kept)}' if kept else 'gone already'}", highlight=False, soft_wrap=True)
     else:
-        told.print(f"the studies are kept in the volume {volume}; --delete-data {clinic.name} gives them up", highlight=False)
+        told.print(f"the studies are kept in {_volumes(kept)}; --delete-data {clinic.name} gives them up", highlight=False, soft_wrap=True)
+
+
+def _volumes(names: list[str]) -> str:
+    return f"the volume{'s' if len(names) > 1 else ''} {' and '.join(names)}"
 
 
 @app.command()

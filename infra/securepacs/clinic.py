@@ -6,7 +6,7 @@ import datetime
 import ipaddress
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import AfterValidator, Field, IPvAnyAddress, ValidationError, model_validator
 from pydantic_core import ErrorDetails
@@ -19,6 +19,9 @@ from securepacs.peers import AETitle, Declared, HostName, Peer, Port
 CONFIG_KEY = "securepacs:clinic"
 
 Role = Literal["viewer", "clinician", "admin"]
+
+Database = Literal["sqlite", "postgresql"]
+DATABASES: tuple[Database, ...] = get_args(Database)
 
 RevocationReason = Literal["unspecified", "keyCompromise", "affiliationChanged", "superseded", "cessationOfOperation", "privilegeWithdrawn"]
 
@@ -170,6 +173,8 @@ class Clinic(Declared):
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,28}[a-z0-9]$")]
     """Name of the clinic: 2 to 30 lower-case letters, digits, hyphens. It begins the name of each object on the engine."""
     archive: Archive
+    database: Database = "sqlite"
+    """Where the archive's index stands: in a file of its own, or in a PostgreSQL beside it. `securepacs database` moves it."""
     dicom: Endpoint = Endpoint(port=2762)
     """DICOM over mutual TLS (PS3.15 annex B; 2762 is its registered port)."""
     https: Endpoint = Endpoint(port=8443)

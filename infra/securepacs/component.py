@@ -12,6 +12,7 @@ import pulumi
 from securepacs import archive, gateway, resources
 from securepacs.args import SecurePacsArgs
 from securepacs.clinic import Endpoint, parse_clinic
+from securepacs.database_wiring import Attached, declare_database
 from securepacs.signer import signer, take_secret
 from securepacs.target import container_name, target
 from securepacs.trust import Trust, counted
@@ -46,6 +47,9 @@ class SecurePacs(pulumi.ComponentResource):
     that the clinic names. Raises ConfigurationError where the clinic says something that cannot be.
     """
 
+    # False in the program that moves the index: then the containers of archive and gateway are not there, and all else is.
+    _serves = True
+
     target: pulumi.Output[dict[str, Any]]
     """What the system promises: the harness's target file. Holds no secret."""
     bundles: pulumi.Output[dict[str, dict[str, str]]]
@@ -74,7 +78,8 @@ class SecurePacs(pulumi.ComponentResource):
         archive_login = self._password("archive-login", rotations.login, length=40)
 
         edge, inner = self._network("edge", internal=False), self._network("inner", internal=True)
-        stored = self._archive(inner, archive_login)
+        database = declare_database(self, trust)
+        stored = self._archive(inner, archive_login, database)
         self._gateway(edge, inner, stored, self._gateway_secrets(trust, people, archive_login))
         self._declare_outputs(trust, people)
 
@@ -82,7 +87,7 @@ class SecurePacs(pulumi.ComponentResource):
         return resources.Password(f"{self._name}-{part}", length=length, keepers=counted(rotation), opts=self._child())
 
     def _network(self, part: str, *, internal: bool) -> resources.Network:
-        subnet = getattr(self._clinic.network, f"{part}_subnet")
+        subnet = getattr(self._clinic.network, f"{part}_subnet", None)
         return resources.Network(
             f"{self._name}-{part}",
             name=container_name(self._clinic, part),
@@ -132,19 +137,21 @@ class SecurePacs(pulumi.ComponentResource):
         )
         return volume, files
 
-    def _archive(self, inner: resources.Network, login: resources.Password) -> resources.Container:
+    def _archive(self, inner: resources.Network, login: resources.Password, database: Attached) -> resources.Container | None:
         clinic = self._clinic
         image = self._image("archive", ORTHANC_FLOOR=archive.ORTHANC_FLOOR)
         data = self._volume("archive-data", data=True)
-        volume, files = self._files(
-            "archive", image, archive.UID, list(archive.FILE_NAMES), login.value.apply(lambda value: archive.archive_files(clinic, value))
-        )
+        own = login.value.apply(lambda value: archive.archive_files(clinic, value))
+        content = pulumi.Output.all(own, pulumi.Output.from_input(database.files)).apply(lambda known: {**known[0], **known[1]})
+        volume, files = self._files("archive", image, archive.UID, [*archive.FILE_NAMES, *database.files], content)
+        if not self._serves:
+            return None
         return resources.Container(
             f"{self._name}-archive",
             name=container_name(clinic, "archive"),
             image=image.image_id,
             user=f"{archive.UID}:{archive.GID}",
-            networks=[resources.Attachment(inner.name, aliases=["archive"])],
+            networks=[resources.Attachment(inner.name, aliases=["archive"]), *database.networks],
             mounts=[resources.Mount(volume.name, archive.FOLDER), resources.Mount(data.name, archive.DATA_FOLDER, read_only=False)],
             tmpfs={"/tmp": "rw,noexec,nosuid,nodev,size=512m,mode=1777"},  # noqa: S108 - a tmpfs of the container's own
             # Nagle's algorithm costs 40 ms on each C-STORE of a sender that waits for its answer.
@@ -156,10 +163,10 @@ class SecurePacs(pulumi.ComponentResource):
             pids=_ARCHIVE_PIDS,
             healthcheck=_HEALTH,
             stop_seconds=20,
-            restart_on={name: files.revisions[name] for name in archive.RESTARTS_FOR},
+            restart_on={name: files.revisions[name] for name in (*archive.RESTARTS_FOR, *database.restarts_for)},
             reload_on={name: files.revisions[name] for name in archive.RELOADS},
             reload_command=_RELOAD,
-            opts=self._child(),
+            opts=self._child(depends_on=database.depends_on),
             **self._owner,
         )
 
@@ -189,9 +196,9 @@ class SecurePacs(pulumi.ComponentResource):
         self,
         edge: resources.Network,
         inner: resources.Network,
-        archive_container: resources.Container,
+        archive_container: resources.Container | None,
         secrets: pulumi.Output[gateway.GatewaySecrets],
-    ) -> resources.Container:
+    ) -> resources.Container | None:
         clinic = self._clinic
         image = self._image("gateway")
         volume, files = self._files(
@@ -201,6 +208,8 @@ class SecurePacs(pulumi.ComponentResource):
             gateway.gateway_file_names(clinic),
             secrets.apply(lambda known: gateway.gateway_files(clinic, known)),
         )
+        if archive_container is None:
+            return None
         return resources.Container(
             f"{self._name}-gateway",
             name=container_name(clinic, "gateway"),

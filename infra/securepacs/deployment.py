@@ -10,7 +10,7 @@ from typing import Any
 
 from pulumi import automation
 
-from securepacs import inventory, recovery
+from securepacs import index_place, inventory, recovery
 from securepacs.clinic import Clinic
 from securepacs.errors import HostError, NotFoundError
 from securepacs.failures import engine_failed
@@ -62,13 +62,14 @@ def outputs_of(stack: str) -> dict[str, Any]:
 
 
 def check_host(stack: str, clinic: Clinic) -> None:
-    """Hold the clinic's name and ports to be free on this host, or its own stack's.
+    """Hold the clinic's name and ports to be free on this host, or its own stack's, and its index to be where it says.
 
-    Raises HostError or ConfigurationError before anything is changed.
+    Raises HostError, ConfigurationError or RefusedError before anything is changed.
     """
     client = inventory.engine()
     inventory.check_name(client, clinic, stack)
     inventory.check_ports(clinic, inventory.published_by(client, stack))
+    index_place.hold_in_place(client, clinic, stack)
 
 
 @dataclass(frozen=True)

@@ -133,3 +133,13 @@ def revoke(peer: str, serial: str, date: datetime.date, reason: RevocationReason
         return f"revoked: serial {serial} of {peer}"
 
     return change
+
+
+def name_database(kind: str) -> Change:
+    """Make the change that names the database of the index."""
+
+    def change(clinic: Declared) -> str:
+        clinic["database"] = kind
+        return f"database: {kind}"
+
+    return change

@@ -48,10 +48,11 @@ def engine() -> docker.DockerClient:
 
 def stack_label(stack: str) -> str:
     """Give the label that each object of a stack carries."""
-    return f"{STACK}={_owner(stack)}"
+    return f"{STACK}={owner(stack)}"
 
 
-def _owner(stack: str) -> str:
+def owner(stack: str) -> str:
+    """Give the label's value."""
     return f"{PROJECT}/{stack}"
 
 
@@ -118,7 +119,7 @@ def check_name(client: docker.DockerClient, clinic: Clinic, stack: str) -> None:
         except NotFound:
             continue
         labels = found.get("Config", found).get("Labels") or {}
-        if labels.get(STACK) != _owner(stack):
+        if labels.get(STACK) != owner(stack):
             whose = f"of stack {labels[STACK]}" if STACK in labels else "not made by securepacs"
             raise HostError(
                 "securepacs:clinic.name",
@@ -168,13 +169,28 @@ def data_volume(clinic: Clinic) -> str:
     return container_name(clinic, "archive-data")
 
 
-def remove_volume(client: docker.DockerClient, name: str, stack: str) -> bool:
-    """Remove a volume of the stack; tell whether there was one. What has not the stack's label is left alone."""
+def database_volume(clinic: Clinic) -> str:
+    """Name the volume that holds the index where it is in PostgreSQL."""
+    return container_name(clinic, "database-data")
+
+
+def data_volumes(clinic: Clinic) -> list[str]:
+    """Name the volumes that outlive the stack: images, and the index that is or was in PostgreSQL."""
+    return [data_volume(clinic), database_volume(clinic)]
+
+
+def volume_of(client: docker.DockerClient, name: str, stack: str) -> bool:
+    """Tell whether a volume of the stack is there."""
     try:
         volume = client.volumes.get(name)
     except NotFound:
         return False
-    if (volume.attrs.get("Labels") or {}).get(STACK) != _owner(stack):
+    return bool((volume.attrs.get("Labels") or {}).get(STACK) == owner(stack))
+
+
+def remove_volume(client: docker.DockerClient, name: str, stack: str) -> bool:
+    """Remove a volume of the stack; tell whether there was one. What has not the stack's label is left alone."""
+    if not volume_of(client, name, stack):
         return False
-    volume.remove()
+    client.volumes.get(name).remove()
     return True

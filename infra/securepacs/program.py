@@ -12,7 +12,7 @@ from securepacs.errors import ConfigurationError
 OUTPUTS = ("target", "bundles", "passwords", "certificates")
 
 
-def program() -> None:
+def program(kind: type[SecurePacs] = SecurePacs) -> None:
     """Deploy the clinic that the stack's configuration declares.
 
     Raises pulumi.RunError, which the engine shows as one line without a traceback.
@@ -24,7 +24,7 @@ def program() -> None:
             raise ConfigurationError(
                 CONFIG_KEY, got="nothing", expected="a clinic", do="write it into Pulumi.<stack>.yaml as Pulumi.dev.yaml does"
             )
-        pacs = SecurePacs("pacs", declared)
+        pacs = kind("pacs", declared)
     except ConfigurationError as error:
         raise pulumi.RunError(str(error)) from None
     for name in OUTPUTS:

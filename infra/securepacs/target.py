@@ -6,6 +6,7 @@ from typing import Any
 
 from securepacs.archive import ORTHANC_FLOOR, PORT_DICOM, PORT_HTTP
 from securepacs.clinic import Clinic, Endpoint
+from securepacs.database import uses_postgresql
 from securepacs.peers import Peer
 from securepacs.routes import routes_of
 
@@ -19,6 +20,11 @@ CLOSED_PORTS = (PORT_DICOM, PORT_HTTP, 104, 389, 1433, 1521, 2375, 2376, 3306, 5
 def container_name(clinic: Clinic, part: str) -> str:
     """Name an object on the engine after its clinic and its part."""
     return f"{clinic.name}-{part}"
+
+
+def parts(clinic: Clinic) -> list[str]:
+    """Name the clinic's parts that are containers."""
+    return ["gateway", "archive", *(["database"] if uses_postgresql(clinic) else [])]
 
 
 def _at(endpoint: Endpoint) -> str:
@@ -66,6 +72,6 @@ def target(clinic: Clinic, ca_pem: str) -> dict[str, Any]:
             for peer in clinic.peers
             if (w := peer.plaintext)
         ],
-        "inside": {part: f"docker://{container_name(clinic, part)}" for part in ("gateway", "archive")},
+        "inside": {part: f"docker://{container_name(clinic, part)}" for part in parts(clinic)},
         "budget": {"connections": 5000, "seconds": 900},
     }

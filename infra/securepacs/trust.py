@@ -14,8 +14,10 @@ import pulumi
 
 from securepacs import gateway, resources
 from securepacs.clinic import Clinic
+from securepacs.database import HOST, uses_postgresql
 from securepacs.peers import Peer
 from securepacs.signer import OwnSigner
+from securepacs.target import container_name
 
 
 def authority_name(clinic: Clinic, generation: int) -> str:
@@ -58,6 +60,7 @@ class Trust:
         self.peers = {peer.ae_title: self._peer(peer) for peer in clinic.with_tls() if not peer.certificate}
         self.server = self._server()
         self.egress = self._certificate("egress", clinic.archive.ae_title, ["client"], self._generations[-1], clinic.rotations.server)
+        self.database = self._database() if uses_postgresql(clinic) else None
 
     @property
     def common_names(self) -> list[str]:
@@ -77,6 +80,8 @@ class Trust:
     def told(self) -> dict[str, dict[str, pulumi.Output[str]]]:
         """Say of everything that expires what it is, its serial or number, and when."""
         certificates = {"server": self.server, "egress": self.egress, **{f"peer {name}": made for name, made in self.peers.items()}}
+        if self.database:
+            certificates["database"] = self.database
         told = {what: {"serial": made.serial, "notAfter": made.not_after} for what, made in certificates.items()}
         for generation, authority in self._authorities.items():
             which = "" if generation == self._clinic.authority.generation else " before"
@@ -160,6 +165,12 @@ class Trust:
             dns_names=clinic.host_names,
             ip_addresses=list(addresses),
         )
+
+    def _database(self) -> resources.Certificate:
+        # The archive trusts all the authorities that are trusted, so that the newest can sign at once.
+        name, clinic = container_name(self._clinic, "database"), self._clinic
+        names = [name, HOST]
+        return self._certificate("database-server", name, ["server"], self._generations[0], clinic.rotations.server, dns_names=names)
 
 
 def counted(rotation: int) -> dict[str, str] | None:

@@ -14,6 +14,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -153,16 +154,16 @@ class Workspace:
         """Make a salt that of the stack's configuration, in place of the one that is there."""
         write_secret(self.config_file, yaml.safe_dump({**self.configuration(), "encryptionsalt": salt}))
 
-    def _automation(self) -> automation.LocalWorkspace:
+    def _automation(self, run: Callable[[], None] = program) -> automation.LocalWorkspace:
         cli = pulumi_cli()
         os.environ["PATH"] = f"{cli.parent}{os.pathsep}{os.environ.get('PATH', '')}"
         clear_dead_locks(self.home / "backend", PROJECT, self.stack)
         clear_unfinished(self.home / "backend", PROJECT, self.stack)
-        return automation.LocalWorkspace(work_dir=str(self.folder), program=program, env_vars=self.environment())
+        return automation.LocalWorkspace(work_dir=str(self.folder), program=run, env_vars=self.environment())
 
-    def open(self) -> automation.Stack:
-        """Give the stack, made where it does not exist."""
-        return automation.Stack.create_or_select(self.stack, self._automation())
+    def open(self, run: Callable[[], None] = program) -> automation.Stack:
+        """Give the stack, made where it does not exist; `run` is the program that declares it."""
+        return automation.Stack.create_or_select(self.stack, self._automation(run))
 
     def open_existing(self) -> automation.Stack:
         """Give the stack that exists.

@@ -13,34 +13,13 @@ from securepacs import SecurePacs
 from securepacs.args import SecurePacsArgs
 from securepacs.errors import ConfigurationError
 from securepacs.provider import pki
-
-
-class _Engine(pulumi.runtime.Mocks):
-    """Takes each resource and answers with recognisable outputs."""
-
-    def __init__(self) -> None:
-        self.made: dict[str, tuple[str, dict[str, Any]]] = {}
-
-    def new_resource(self, args: pulumi.runtime.MockResourceArgs) -> tuple[str, dict[str, Any]]:
-        self.made[args.name] = (args.typ, dict(args.inputs))
-        names = ("certPem", "keyPem", "crlPem", "imageId", "value", "sha512crypt")
-        computed: dict[str, Any] = {name: f"<{name} of {args.name}>" for name in names}
-        if "files" in args.inputs:  # they come as a secret: in an envelope
-            computed["revisions"] = {path: f"<{path} of {args.name}>" for path in args.inputs["files"]["value"]}
-        return f"{args.name}-id", {**computed, **args.inputs}
-
-    def call(self, args: pulumi.runtime.MockCallArgs) -> tuple[dict[Any, Any], list[tuple[str, str]] | None]:
-        raise AssertionError(f"the component calls no function, and called {args.token}")
-
-    def of(self, kind: str) -> dict[str, dict[str, Any]]:
-        """Give the inputs of all resources of a kind by their names."""
-        return {name: inputs for name, (typ, inputs) in self.made.items() if typ.rpartition(":")[2] == kind}
+from unit.noting_engine import NotingEngine
 
 
 @pytest.fixture
-def engine() -> Iterator[_Engine]:
+def engine() -> Iterator[NotingEngine]:
     """An engine of Pulumi's that only takes notes."""
-    engine = _Engine()
+    engine = NotingEngine()
     pulumi.runtime.set_mocks(engine, project="securepacs", stack="test")
     yield engine
 
@@ -53,13 +32,13 @@ def declare(declared: SecurePacsArgs) -> pulumi.Output[Any]:
 
 
 @pytest.fixture
-def deployed(engine: _Engine, declared: SecurePacsArgs) -> _Engine:
+def deployed(engine: NotingEngine, declared: SecurePacsArgs) -> NotingEngine:
     """The small clinic, declared to the noting engine."""
     declare(declared)
     return engine
 
 
-def test_only_the_gateway_has_published_ports(deployed: _Engine) -> None:
+def test_only_the_gateway_has_published_ports(deployed: NotingEngine) -> None:
     """The archive publishes nothing; the gateway publishes on the addresses that the clinic names."""
     containers = deployed.of("Container")
     assert set(containers) == {"pacs-archive", "pacs-gateway"}
@@ -70,7 +49,7 @@ def test_only_the_gateway_has_published_ports(deployed: _Engine) -> None:
     }
 
 
-def test_the_archive_is_on_the_inner_network_alone(deployed: _Engine) -> None:
+def test_the_archive_is_on_the_inner_network_alone(deployed: NotingEngine) -> None:
     """The archive's one network is internal, and names outside it do not resolve there."""
     archive = deployed.of("Container")["pacs-archive"]
     assert [network["name"] for network in archive["networks"]] == ["clinic-a-inner"]
@@ -80,7 +59,7 @@ def test_the_archive_is_on_the_inner_network_alone(deployed: _Engine) -> None:
     assert networks["pacs-edge"]["internal"] is False
 
 
-def test_each_peer_with_tls_gets_a_certificate(deployed: _Engine) -> None:
+def test_each_peer_with_tls_gets_a_certificate(deployed: NotingEngine) -> None:
     """A peer's certificate names its AE title; one that is never called cannot act as a server."""
     certificates = deployed.of("Certificate")
     assert certificates["pacs-peer-CT01"]["commonName"] == "CT01"
@@ -90,7 +69,7 @@ def test_each_peer_with_tls_gets_a_certificate(deployed: _Engine) -> None:
     assert certificates["pacs-server"]["usages"] == ["server"]
 
 
-def test_secrets_travel_as_files_only(deployed: _Engine) -> None:
+def test_secrets_travel_as_files_only(deployed: NotingEngine) -> None:
     """No container's inputs hold a key, a password or a rendered configuration."""
     shown = str(deployed.of("Container"))
     for secret in ("keyPem", "<value of", "sha512crypt", "frontend dicom", "RegisteredUsers"):
@@ -103,7 +82,7 @@ def test_secrets_travel_as_files_only(deployed: _Engine) -> None:
     assert {file["mode"] for files in deployed.of("Files").values() for file in files["files"]["value"].values()} == {"0400"}
 
 
-def test_files_reach_a_running_service_without_a_restart_where_they_can(deployed: _Engine) -> None:
+def test_files_reach_a_running_service_without_a_restart_where_they_can(deployed: NotingEngine) -> None:
     """The gateway reloads for any of its files; the archive takes over its peers while it runs, and restarts for the rest."""
     gateway, archive = (deployed.of("Container")[f"pacs-{part}"] for part in ("gateway", "archive"))
     files = deployed.of("Files")["pacs-gateway-config"]["files"]["value"]
@@ -113,7 +92,7 @@ def test_files_reach_a_running_service_without_a_restart_where_they_can(deployed
     assert set(archive["restartOn"]) == {"orthanc.json", "authorization"}
 
 
-def test_one_authority_signs_where_nothing_overlaps(deployed: _Engine) -> None:
+def test_one_authority_signs_where_nothing_overlaps(deployed: NotingEngine) -> None:
     """A clinic without a rotation has one authority, and everything is signed by it."""
     assert list(deployed.of("CertificateAuthority")) == ["pacs-ca"]
     assert {inputs["caCertPem"] for inputs in deployed.of("Certificate").values()} == {"<certPem of pacs-ca>"}
@@ -125,7 +104,7 @@ def test_one_authority_signs_where_nothing_overlaps(deployed: _Engine) -> None:
     ids=["overlap", "finished"],
 )
 def test_while_authorities_overlap_the_gateway_shows_the_old_one(
-    engine: _Engine, declared: SecurePacsArgs, *, overlap: bool, authorities: set[str], server_signed_by: str
+    engine: NotingEngine, declared: SecurePacsArgs, *, overlap: bool, authorities: set[str], server_signed_by: str
 ) -> None:
     """Peers get certificates of the new authority at once; the gateway shows the old one's until the overlap ends."""
     declared["authority"] = {"generation": 3, "overlap": overlap}
@@ -146,32 +125,32 @@ def test_while_authorities_overlap_the_gateway_shows_the_old_one(
     }
 
 
-def test_every_object_of_the_engine_is_labelled_with_its_stack(deployed: _Engine) -> None:
+def test_every_object_of_the_engine_is_labelled_with_its_stack(deployed: NotingEngine) -> None:
     """What stands on the engine says whose it is, so that nothing else is ever touched."""
     for kind in ("Image", "Network", "Volume", "Files", "Container"):
         for inputs in deployed.of(kind).values():
             assert (inputs["stack"], inputs["component"]) == ("securepacs/test", "pacs")
 
 
-def test_the_volume_of_the_studies_is_protected(deployed: _Engine) -> None:
+def test_the_volume_of_the_studies_is_protected(deployed: NotingEngine) -> None:
     """Only the volume that holds studies outlives its stack."""
     assert {name for name, inputs in deployed.of("Volume").items() if inputs["protectData"]} == {"pacs-archive-data"}
 
 
-def test_a_bad_clinic_is_refused_before_any_resource(engine: _Engine, declared: SecurePacsArgs) -> None:
+def test_a_bad_clinic_is_refused_before_any_resource(engine: NotingEngine, declared: SecurePacsArgs) -> None:
     """A configuration that cannot be ends before a single resource is declared but the component itself."""
     declared["archive"]["ae_title"] = "A" * 17
     with pytest.raises(ConfigurationError, match="has 17"):
         SecurePacs("pacs", declared)
-    assert not [kind for kind, _ in engine.made.values() if kind != "securepacs:index:SecurePacs"]
+    assert not [kind for kind, _ in engine.made if kind != "securepacs:index:SecurePacs"]
 
 
-def own_files(engine: _Engine) -> dict[str, str]:
+def own_files(engine: NotingEngine) -> dict[str, str]:
     """Give the gateway's files."""
     return {name: file["content"] for name, file in engine.of("Files")["pacs-gateway-config"]["files"]["value"].items()}
 
 
-def test_ones_own_authority_signs_in_place_of_a_made_one(engine: _Engine, declared: SecurePacsArgs) -> None:
+def test_ones_own_authority_signs_in_place_of_a_made_one(engine: NotingEngine, declared: SecurePacsArgs) -> None:
     """With an authority of one's own none is made; it signs each certificate and the list, and its key is registered nowhere else."""
     own = pki.make_authority("Hospital CA", None, "ecdsa-p256", 365, datetime.datetime.now(datetime.UTC))
     key = pki.key_pem(own.key)
@@ -187,5 +166,5 @@ def test_ones_own_authority_signs_in_place_of_a_made_one(engine: _Engine, declar
     signed = {**engine.of("Certificate"), **engine.of("RevocationList")}
     assert {one["caCertPem"] for one in signed.values()} == {pki.pem(own.certificate)}
     assert all(one["caKeyPem"]["value"] == key for one in signed.values())
-    assert key not in str({name: made for name, made in engine.made.items() if name not in signed})
+    assert key not in str({name: made for (_, name), made in engine.made.items() if name not in signed})
     assert own_files(engine)["peers-ca.pem"] == pki.pem(own.certificate)

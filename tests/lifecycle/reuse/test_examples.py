@@ -63,6 +63,7 @@ def test_ones_own_authority(installation: Installation, tmp_path: Path, image: I
         pacs = seen(outputs, tmp_path / "seen")
         holds(pacs, image)
         assert pacs.target.ca == certificate
+        assert set(pacs.target.inside) == {"gateway", "archive", "database"}
         authority = x509.load_pem_x509_certificate(certificate.encode())
         for files in outputs["bundles"].values():
             x509.load_pem_x509_certificate(files["cert.pem"].encode()).verify_directly_issued_by(authority)

@@ -5,6 +5,7 @@ exception while it is loaded stops Orthanc, on purpose: the archive does not run
 
 Refused here:
 - an unknown key in the configuration, which Orthanc would ignore in silence;
+- an index that knows nothing of the images that are stored (index_guard.py);
 - data that a later minor version of Orthanc has written, which this one might damage and Orthanc itself would open;
 - C-MOVE to a destination that the requesting peer is not granted (Orthanc knows no such right);
 - an instance whose SOP instance UID is stored already with other content.
@@ -21,6 +22,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import orthanc
+from index_guard import check_index
 
 #: PS3.7 C.5.7: Duplicate SOP instance.
 DUPLICATE_SOP_INSTANCE = 0x0111
@@ -250,8 +252,16 @@ def filter_received(data: bytes, origin: "orthanc.InstanceOrigin") -> tuple[Any,
         return discard
 
 
+def on_change(change: int, _level: int, _resource: str) -> None:
+    """Say once, when the archive has started, how much it knows: counts, in one line of the log."""
+    if change == orthanc.ChangeType.ORTHANC_STARTED:
+        orthanc.LogWarning(f"guard: the index knows {json.dumps(json.loads(orthanc.RestApiGet('/statistics')), sort_keys=True)}")
+
+
 check_configuration()
 check_version()
+check_index(CONFIGURATION)
+orthanc.RegisterOnChangeCallback(on_change)
 orthanc.RegisterRestCallback("/securepacs/peers", reload_peers)
 orthanc.RegisterMoveCallback2(start_move, lambda move: len(move.instances), Move.send_next, lambda _move: None)
 orthanc.RegisterIncomingCStoreInstanceFilter(filter_c_store)

@@ -1,0 +1,116 @@
+"""Where the archive's index is, and where it is not: an archive that has images never starts with an index that knows none.
+
+Part of the guard, and like it without a package but the standard library. It looks at facts, before Orthanc opens anything:
+the images in the storage folder, the resources in the SQLite index beside them, and those in PostgreSQL. So it sees a
+changed line of the configuration as well as a volume that was lost.
+"""
+
+import ctypes
+import os
+import pathlib
+import sqlite3
+import time
+from collections.abc import Mapping
+from typing import Any
+
+#: Tells a person what to do; the command line knows the rest.
+MOVES = "`securepacs database {}` moves the index and loses nothing"
+
+_CONNECTION_OK, _TUPLES_OK = 0, 2
+_TRIES, _SECONDS_BETWEEN = 30, 1.0
+
+
+def holds_images(storage: pathlib.Path) -> bool:
+    """Tell whether a file stands where Orthanc puts what it stores: XX/YY/UUID, by the first bytes of the UUID."""
+    for first in os.scandir(storage) if storage.is_dir() else ():
+        if len(first.name) == 2 and first.is_dir():
+            for second in os.scandir(first):
+                if len(second.name) == 2 and second.is_dir() and any(entry.is_file() for entry in os.scandir(second)):
+                    return True
+    return False
+
+
+def sqlite_knows_any(index: pathlib.Path) -> bool | None:
+    """Tell whether a SQLite index knows any resource; None where there is no index."""
+    if not index.exists():
+        return None
+    connection = sqlite3.connect(index)
+    try:
+        (made,) = connection.execute("SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE name = 'Resources')").fetchone()
+        return bool(made and connection.execute("SELECT EXISTS (SELECT 1 FROM Resources)").fetchone()[0])
+    finally:
+        connection.close()
+
+
+def postgresql_knows_any(uri: str) -> bool:
+    """Tell whether PostgreSQL knows any resource; no where Orthanc made no tables yet.
+
+    Raises ConnectionError where the database does not answer in half a minute: when both start together it comes later.
+    """
+    for _ in range(_TRIES - 1):
+        try:
+            return _postgresql_knows_any(uri)
+        except ConnectionError:
+            time.sleep(_SECONDS_BETWEEN)
+    return _postgresql_knows_any(uri)
+
+
+def _postgresql_knows_any(uri: str) -> bool:
+    # libpq itself is asked, the client of Orthanc's own plugin: the same options, the same certificate, the same password.
+    libpq = ctypes.CDLL("libpq.so.5")
+    libpq.PQconnectdb.restype = libpq.PQexec.restype = ctypes.c_void_p
+    libpq.PQerrorMessage.restype = libpq.PQgetvalue.restype = ctypes.c_char_p
+    connection = ctypes.c_void_p(libpq.PQconnectdb(uri.encode()))
+    try:
+        if libpq.PQstatus(connection) != _CONNECTION_OK:
+            raise ConnectionError(_one_line(libpq.PQerrorMessage(connection)))
+        made = _ask(libpq, connection, b"SELECT to_regclass('public.resources') IS NOT NULL")
+        return made and _ask(libpq, connection, b"SELECT EXISTS (SELECT 1 FROM public.resources)")
+    finally:
+        libpq.PQfinish(connection)
+
+
+def _ask(libpq: Any, connection: ctypes.c_void_p, query: bytes) -> bool:  # noqa: ANN401 - a library has no type
+    result = ctypes.c_void_p(libpq.PQexec(connection, query))
+    try:
+        if libpq.PQresultStatus(result) != _TUPLES_OK:
+            raise ConnectionError(_one_line(libpq.PQerrorMessage(connection)))
+        return bool(libpq.PQgetvalue(result, 0, 0) == b"t")
+    finally:
+        libpq.PQclear(result)
+
+
+def _one_line(message: bytes) -> str:
+    return " ".join(message.decode(errors="replace").split())
+
+
+def objection(*, images: bool, in_sqlite: bool | None, in_postgresql: bool | None) -> str | None:
+    """Say why an archive must not start with the index that it is told to use; None where it may.
+
+    `in_postgresql` is None where the configuration names SQLite.
+    """
+    if in_postgresql is None:
+        if images and not in_sqlite:
+            what = "there is none" if in_sqlite is None else "it knows none of them"
+            return f"the storage holds images and the index is to be in SQLite, where {what}; {MOVES.format('sqlite')}"
+        return None
+    if in_sqlite:
+        return f"the index is to be in PostgreSQL, and stands in SQLite; {MOVES.format('postgresql')}"
+    if images and not in_postgresql:
+        return "the storage holds images and PostgreSQL knows none of them; put the database's volume back from a backup"
+    if in_postgresql and not images:
+        return "PostgreSQL knows studies and the storage holds no image; put the archive's volume back from a backup"
+    return None
+
+
+def check_index(configuration: Mapping[str, Any]) -> None:
+    """Hold the configured index against what is stored. Raises ValueError where the archive would seem empty or is half."""
+    storage = pathlib.Path(configuration["StorageDirectory"])
+    section = configuration.get("PostgreSQL")
+    problem = objection(
+        images=holds_images(storage),
+        in_sqlite=sqlite_knows_any(storage / "index"),
+        in_postgresql=postgresql_knows_any(section["ConnectionUri"]) if section else None,
+    )
+    if problem:
+        raise ValueError(problem)

@@ -1,0 +1,98 @@
+"""The part of the archive's guard that keeps an archive with images from starting with an index that knows none."""
+
+from __future__ import annotations
+
+import importlib.util
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+SCRIPT = Path(__file__).parents[2] / "infra" / "securepacs" / "images" / "archive" / "index_guard.py"
+
+
+@pytest.fixture(scope="module")
+def guard() -> Any:  # noqa: ANN401 - a script of the image, no module of the package
+    """The script, loaded as Orthanc's Python would."""
+    specification = importlib.util.spec_from_file_location("index_guard", SCRIPT)
+    assert specification
+    assert specification.loader
+    module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize(
+    ("images", "in_sqlite", "in_postgresql", "told"),
+    [
+        # SQLite is configured.
+        (False, None, None, None),
+        (False, False, None, None),
+        (True, True, None, None),
+        (True, None, None, "`securepacs database sqlite`"),
+        (True, False, None, "`securepacs database sqlite`"),
+        # PostgreSQL is configured.
+        (False, None, False, None),
+        (False, False, False, None),
+        (True, None, True, None),
+        (True, False, True, None),
+        (True, True, False, "`securepacs database postgresql`"),
+        (True, True, True, "`securepacs database postgresql`"),
+        (False, True, False, "`securepacs database postgresql`"),
+        (True, None, False, "put the database's volume back"),
+        (False, None, True, "put the archive's volume back"),
+    ],
+)
+def test_no_archive_starts_apparently_empty(
+    guard: Any,  # noqa: ANN401 - as above
+    images: bool,  # noqa: FBT001 - a column of the table
+    in_sqlite: bool | None,  # noqa: FBT001 - as above
+    in_postgresql: bool | None,  # noqa: FBT001 - as above
+    told: str | None,
+) -> None:
+    """Each combination of images, SQLite's and PostgreSQL's knowledge either starts, or is refused in a line that says what to do."""
+    objection = guard.objection(images=images, in_sqlite=in_sqlite, in_postgresql=in_postgresql)
+    assert objection is None if told is None else told in objection
+
+
+def test_images_are_seen_where_orthanc_puts_them(guard: Any, tmp_path: Path) -> None:  # noqa: ANN401 - as above
+    """A file at XX/YY/UUID is an image; the index beside it, and folders that were left empty, are none."""
+    (tmp_path / "index").touch()
+    (tmp_path / "0a" / "6d").mkdir(parents=True)
+    assert not guard.holds_images(tmp_path / "absent")
+    assert not guard.holds_images(tmp_path)
+    (tmp_path / "0a" / "6d" / "0a6db751-0188-4cde-af26-4b4caea4fa51").touch()
+    assert guard.holds_images(tmp_path)
+
+
+def test_a_sqlite_index_is_asked_for_what_it_knows(guard: Any, tmp_path: Path) -> None:  # noqa: ANN401 - as above
+    """No index, an index without tables, one without resources and one with resources are told apart, and none is changed or made."""
+    index = tmp_path / "index"
+    assert guard.sqlite_knows_any(index) is None
+    assert not index.exists()
+    index.touch()
+    assert guard.sqlite_knows_any(index) is False
+    with sqlite3.connect(index) as connection:
+        connection.execute("CREATE TABLE Resources(internalId INTEGER PRIMARY KEY)")
+    assert guard.sqlite_knows_any(index) is False
+    with sqlite3.connect(index) as connection:
+        connection.execute("INSERT INTO Resources VALUES (1)")
+    connection.close()
+    assert guard.sqlite_knows_any(index) is True
+
+
+def test_a_database_that_does_not_answer_is_no_empty_one(guard: Any, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: ANN401 - as above
+    """Where PostgreSQL cannot be asked the guard fails after its tries; it never concludes that nothing is there."""
+    monkeypatch.setattr(guard, "_TRIES", 2)
+    monkeypatch.setattr(guard, "_SECONDS_BETWEEN", 0.0)
+    tried = []
+
+    def unreachable(uri: str) -> bool:
+        tried.append(uri)
+        raise ConnectionError("nobody there")
+
+    monkeypatch.setattr(guard, "_postgresql_knows_any", unreachable)
+    with pytest.raises(ConnectionError):
+        guard.postgresql_knows_any("postgresql://x")
+    assert len(tried) == 2
