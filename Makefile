@@ -9,6 +9,7 @@ export PATH := $(CURDIR)/.tools/bin:$(CURDIR)/.venv/bin:$(PATH)
 
 STACK ?=
 ARGS ?=
+KILLS ?= 60
 stack_option := $(if $(STACK),--stack $(STACK))
 securepacs = .venv/bin/securepacs $@ $(stack_option) $(ARGS)
 
@@ -35,7 +36,7 @@ upgrade: ## make the base image anew with today's packages, then bring the archi
 	@bootstrap/bootstrap --renew-image
 	@.venv/bin/securepacs up $(stack_option) $(ARGS)
 
-.PHONY: test lint types test-unit test-provider test-deployed
+.PHONY: test lint types test-unit test-provider test-deployed test-kill
 test: bootstrap ## run every check, a line and its seconds for each stage
 	@tests/run $(ARGS)
 lint: bootstrap ## style, and the shell scripts where shellcheck is installed
@@ -48,6 +49,9 @@ test-provider: bootstrap ## the provider over gRPC, against the engine
 	@tests/run provider
 test-deployed: bootstrap ## a whole archive, attacked
 	@tests/run deployed
+
+test-kill: bootstrap ## runs killed at random moments, KILLS=60 of them, and run again
+	@SECUREPACS_KILLS=$(KILLS) .venv/bin/python -m pytest -q -s tests/lifecycle/failure/test_kill_runs.py
 
 .PHONY: lock
 lock: bootstrap ## write requirements.lock anew from pyproject.toml

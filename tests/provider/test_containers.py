@@ -271,8 +271,8 @@ def test_what_somebody_did_to_it_is_seen_and_repaired(
 
 
 def test_a_container_that_would_not_come_back_is_seen_and_repaired(box: Object, provider: Provider, engine: docker.DockerClient) -> None:
-    """Another restart policy, by hand or from a swap that was killed, would keep it down after a crash of the engine; the update mends it."""
-    engine.containers.get(NAME).update(restart_policy={"Name": "unless-stopped"})
+    """A restart policy that somebody, or a killed swap, gave it would keep it down after a crash of the engine; the update mends it."""
+    engine.containers.get(NAME).update(restart_policy={"Name": "unless-stopped"})  # type: ignore[arg-type] # the stubs know no plain dict
     assert provider.diff(box).details == {"health": "UPDATE"}
     assert provider.update(box).state == box.state
     assert inspect(engine)["HostConfig"]["RestartPolicy"]["Name"] == "always"

@@ -17,7 +17,7 @@ from typer.core import TyperGroup
 from securepacs.cli import app
 
 ROOT = Path(__file__).parents[2]
-DOCUMENTS = ("README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md")
+DOCUMENTS = ("README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md", "docs/recovery.md")
 LONGEST_FILE = 420  # lines: "about 400"; what is longer has more than one reason to change
 
 # Addresses that a document may name. Whatever serves packages or images is not among them: each machine has its own.

@@ -110,7 +110,7 @@ def _mend(client: docker.APIClient, inspected: dict[str, Any], state: Values, in
     if any(seen[field.name] != inputs[field.name] for field in spec.LIMITS):
         engine.post(client, f"/containers/{container_id}/update", spec.limits_body(inputs))
     if not spec.comes_back(inspected):
-        client.update_container(container_id, restart_policy=spec.RESTART)
+        engine.post(client, f"/containers/{container_id}/update", {"RestartPolicy": spec.RESTART})
     status = inspected["State"]["Status"]
     if status == "paused":
         client.unpause(container_id)

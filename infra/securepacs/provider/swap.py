@@ -64,7 +64,7 @@ def swap(client: docker.APIClient, old: dict[str, Any], inputs: Values) -> str:
     name, aside = names(inputs["name"])
     clear(client, inputs, keep=old["Id"])
     # An engine that is restarted meanwhile must not start it beside the new one, on the same data.
-    client.update_container(old["Id"], restart_policy={"Name": "no"})
+    engine.post(client, f"/containers/{old['Id']}/update", {"RestartPolicy": {"Name": "no"}})
     client.stop(old["Id"], timeout=inputs["stopSeconds"])
     if old["Name"].lstrip("/") != aside:
         client.rename(old["Id"], aside)
@@ -86,7 +86,7 @@ def _return(client: docker.APIClient, old: dict[str, Any], inputs: Values) -> st
     try:
         with engine.telling(f"container {name}"):
             client.rename(old["Id"], name)
-            client.update_container(old["Id"], restart_policy=spec.RESTART)
+            engine.post(client, f"/containers/{old['Id']}/update", {"RestartPolicy": spec.RESTART})
             start(client, name, old["Id"])
             if not engine.CANCELLED.is_set():
                 engine.wait_healthy(client, name, old["Id"], inputs["healthySeconds"])
