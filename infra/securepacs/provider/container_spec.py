@@ -269,4 +269,4 @@ def is_hardened(inspected: Mapping[str, Any]) -> bool:
 
 def comes_back(inspected: Mapping[str, Any]) -> bool:
     """Tell whether the engine starts a container again whatever ended it; one that was set aside for another is not."""
-    return inspected["HostConfig"].get("RestartPolicy") == RESTART
+    return bool(inspected["HostConfig"].get("RestartPolicy") == RESTART)
