@@ -385,13 +385,29 @@ def test_the_index_outlives_the_clinic(stack: Stack, place: Path, stored: list[I
 
 
 def test_a_lost_database_is_no_empty_archive(stack: Stack) -> None:
-    """Where the index's volume is gone while the images are there, the archive does not start, and the reason is told."""
+    """Where the index's volume is gone while the images are there, nothing is deployed, and one line says what is missing."""
     stack.securepacs("down", "--config", str(stack.config), "--yes")
     docker("volume", "rm", f"{NAME}-database-data")
     answer = refused(stack, "up")
-    assert answer.returncode == 5
-    assert "the storage holds images and PostgreSQL knows none of them" in answer.stderr
-    assert "Traceback (most recent call last)" not in answer.stderr
+    assert answer.returncode == 7
+    assert f"put {NAME}-database-data, or the file db/index, back from a backup" in answer.stderr
+    assert answer.stderr.count("\n") == 1
+    assert not docker("ps", "-aq", "--filter", f"name={NAME}-")
+
+
+def test_the_archive_itself_refuses_an_empty_index(stack: Stack) -> None:
+    """An empty volume in the place of the lost one deceives the command line, and not the archive: it does not start, and says why."""
+    labels = [f"--label=securepacs.stack=securepacs/{NAME}", "--label=securepacs.component=pacs"]
+    docker("volume", "create", *labels, f"{NAME}-database-data")
+    command, nothing = command_of(stack, "up"), subprocess.DEVNULL
+    running = subprocess.Popen(command, env=stack.environment, stdin=nothing, stdout=nothing, stderr=nothing)
+    said = ""
+    while running.poll() is None:  # the container is removed in the end, with its log
+        with suppress(subprocess.CalledProcessError):
+            said += whole_log(f"{NAME}-archive")
+        time.sleep(0.3)
+    assert running.returncode == 5
+    assert "the storage holds images and PostgreSQL knows none of them" in said
     assert not docker("ps", "-q", "--filter", f"name={NAME}-gateway")
 
 
