@@ -344,6 +344,17 @@ def moved(stack: Stack, kind: str) -> None:
     print(stack.securepacs("database", kind, "--config", str(stack.config)).strip(), f"({time.monotonic() - began:.1f} s)")
 
 
+def failed_move(stack: Stack) -> None:
+    """A move into a database that refuses a row goes back, and shows no row; with the old volume forgotten the next one starts anew."""
+    answer = refused(stack, "database", "postgresql")
+    assert answer.returncode == 5
+    assert "the index was not moved, and the archive serves from sqlite as before; PostgreSQL refused a step" in answer.stderr
+    assert "urgent" not in answer.stderr
+    assert "database: sqlite" in stack.config.read_text(encoding="utf-8")
+    stack.securepacs("database", "sqlite", "--forget-old", "--config", str(stack.config))
+    assert not docker("volume", "ls", "-q", "--filter", f"name={NAME}-database-data")
+
+
 def test_the_index_moves_to_sqlite_and_back_and_loses_nothing(
     stack: Stack, pacs: Deployed, stored: list[Instance], tmp_path: Path
 ) -> None:
@@ -354,6 +365,7 @@ def test_the_index_moves_to_sqlite_and_back_and_loses_nothing(
         "INSERT INTO exportedresources VALUES (DEFAULT, 3, 'p', 'WS01', 'CANARY', '1.2', '1.3', '1.4', '20260101T000000')"
     )
     before = known_to_postgresql()
+    ask_postgresql("ALTER TABLE labels ADD CONSTRAINT sabotage CHECK (label <> 'urgent') NOT VALID")
     assert all(before.values())
     assert {row[2] for row in before["metadata"] if row[1] == 3} >= {"CT01"}
     moved(stack, "sqlite")
@@ -365,6 +377,8 @@ def test_the_index_moves_to_sqlite_and_back_and_loses_nothing(
     stored.append(canary.real_file("MR_small.dcm"))
     assert changes(stack) == {}
     between = known_to_sqlite(tmp_path / "between")
+    failed_move(stack)
+    retrieved(pacs, stored)
     moved(stack, "postgresql")
     back = known_to_postgresql()
     for what, rows in between.items():
