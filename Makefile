@@ -9,6 +9,7 @@ export PATH := $(CURDIR)/.tools/bin:$(CURDIR)/.venv/bin:$(PATH)
 
 STACK ?=
 ARGS ?=
+KILLS ?= 60
 stack_option := $(if $(STACK),--stack $(STACK))
 securepacs = .venv/bin/securepacs $@ $(stack_option) $(ARGS)
 

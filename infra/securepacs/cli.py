@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import datetime
+import errno
 import json
+import os
 import shlex
 import sys
 from pathlib import Path
@@ -20,7 +22,7 @@ from securepacs.bundles import write_bundle
 from securepacs.clinic import clinic_schema
 from securepacs.deployment import bring_up, check_host, declared, outputs_of, place_of
 from securepacs.errors import ConfigurationError, ExpiryError, NotFoundError, RefusedError, SecurePacsError
-from securepacs.failures import engine_failed
+from securepacs.failures import engine_failed, known_failure
 from securepacs.gateway import slug
 from securepacs.pending import forget_half_made
 from securepacs.progress import Progress
@@ -317,7 +319,11 @@ def env(stack: Stack = "dev", as_json: Json = False) -> None:
 def main() -> None:
     """Run the command line; a mistake of the user's ends in its lines and its exit status."""
     try:
-        app()
+        try:
+            app()
+        except OSError as failed:
+            # The state, or a file that is made for a moment, found no place on the disk.
+            raise known_failure(os.strerror(failed.errno).lower() if failed.errno == errno.ENOSPC else "") or failed from None
     except SecurePacsError as error:
         for line in str(error).splitlines():
             noted.print(f"[red]error:[/red] {escape(line)}", highlight=False, soft_wrap=True)

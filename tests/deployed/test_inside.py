@@ -179,7 +179,7 @@ def test_the_engine_confines_it(inspected: dict[str, Any], part: str) -> None:
     assert not host["Devices"]
     assert host["LogConfig"]["Config"]["max-size"]
     assert host["LogConfig"]["Config"]["max-file"]
-    assert host["RestartPolicy"]["Name"] == "unless-stopped"
+    assert host["RestartPolicy"]["Name"] == "always"
     mounts = inspected[part]["Mounts"]
     assert mounts
     assert {mount["Type"] for mount in mounts} == {"volume"}

@@ -142,7 +142,7 @@ def test_a_container_is_hardened_and_healthy(box: Object, provider: Provider, en
     assert (host["SecurityOpt"], host["IpcMode"], host["PidMode"]) == (["no-new-privileges:true"], "private", "")
     assert (host["Memory"], host["MemorySwap"], host["NanoCpus"], host["PidsLimit"]) == (64 << 20, 64 << 20, 500_000_000, 32)
     assert host["LogConfig"] == {"Type": "json-file", "Config": {"max-file": "3", "max-size": "10m"}}
-    assert host["RestartPolicy"]["Name"] == "unless-stopped"
+    assert host["RestartPolicy"]["Name"] == "always"
     assert set(shown["NetworkSettings"]["Networks"]) == {"sp-prov-edge", "sp-prov-inner"}
     assert "box" in shown["NetworkSettings"]["Networks"]["sp-prov-inner"]["Aliases"]
     status = inside(engine, "cat /proc/1/status; id -u; touch /conf/x /x; ulimit -n")
@@ -268,6 +268,15 @@ def test_what_somebody_did_to_it_is_seen_and_repaired(
     assert repaired.state == box.state
     assert inspect(engine)["State"]["Health"]["Status"] == "healthy"
     assert not provider.diff(repaired).changes
+
+
+def test_a_container_that_would_not_come_back_is_seen_and_repaired(box: Object, provider: Provider, engine: docker.DockerClient) -> None:
+    """A restart policy that somebody, or a killed swap, gave it would keep it down after a crash of the engine; the update mends it."""
+    engine.containers.get(NAME).update(restart_policy={"Name": "unless-stopped"})  # type: ignore[arg-type] # the stubs know no plain dict
+    assert provider.diff(box).details == {"health": "UPDATE"}
+    assert provider.update(box).state == box.state
+    assert inspect(engine)["HostConfig"]["RestartPolicy"]["Name"] == "always"
+    assert not provider.diff(box).changes
 
 
 def test_a_container_that_left_or_joined_a_network_is_swapped(box: Object, provider: Provider, engine: docker.DockerClient) -> None:

@@ -84,7 +84,7 @@ class _Recorder(mocks.Mocks):
 
     def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str | None, dict[Any, Any]]:
         self.inputs[args.name] = args.inputs
-        return "an-id", {**args.inputs, "containerId": "c0ffee", "revision": "r1"}
+        return "an-id", {**args.inputs, "containerId": "c0ffee", "revisions": {"some_file": "r1"}}
 
     def call(self, args: mocks.MockCallArgs) -> tuple[dict[Any, Any], list[tuple[str, str]] | None]:
         raise NotImplementedError(args.token)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import subprocess
 import sys
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from securepacs import errors
+from securepacs import cli, errors
 from securepacs.bundles import write_bundle
 from securepacs.cli import app
 from securepacs.clinic import parse_clinic
@@ -149,3 +150,24 @@ def test_the_example_says_only_what_the_schema_knows() -> None:
 def test_the_committed_schema_is_the_printed_one(tmp_path: Path) -> None:
     """docs/clinic.schema.json, for editors, is what `securepacs schema` prints; that command writes it anew."""
     assert (EXAMPLE.parent / "docs" / "clinic.schema.json").read_text() == run("schema", folder=tmp_path).stdout
+
+
+@pytest.mark.parametrize(("number", "told"), [(errno.ENOSPC, True), (errno.EIO, False)])
+def test_a_full_disk_is_one_line(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    number: int,
+    told: bool,  # noqa: FBT001 - a column of the table
+) -> None:
+    """Where a file finds no place the line says that the disk is full, status 5; another failure of the system stays one of our own."""
+
+    def fail() -> None:
+        raise OSError(number, "x")
+
+    monkeypatch.setattr(cli, "app", fail)
+    with pytest.raises(SystemExit if told else OSError) as ended:
+        cli.main()
+    if told:
+        assert isinstance(ended.value, SystemExit)
+        assert ended.value.code == 5
+        assert capsys.readouterr().err.startswith("error: the disk is full: no space left on device; free some")

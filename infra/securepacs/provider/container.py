@@ -47,7 +47,7 @@ class Container(Resource):
         changes = [Change(change.path, change.kind, declared=False) for change in drifted]
         if not spec.is_hardened(inspected):
             changes.append(Change("containerId", Kind.UPDATE, declared=False))
-        if engine.health(inspected) not in {"healthy", "starting"}:
+        if engine.health(inspected) not in {"healthy", "starting"} or not spec.comes_back(inspected):
             changes.append(Change("health", Kind.UPDATE, declared=False))
         return changes
 
@@ -109,6 +109,8 @@ def _mend(client: docker.APIClient, inspected: dict[str, Any], state: Values, in
         client.rename(container_id, name)
     if any(seen[field.name] != inputs[field.name] for field in spec.LIMITS):
         engine.post(client, f"/containers/{container_id}/update", spec.limits_body(inputs))
+    if not spec.comes_back(inspected):
+        engine.post(client, f"/containers/{container_id}/update", {"RestartPolicy": spec.RESTART})
     status = inspected["State"]["Status"]
     if status == "paused":
         client.unpause(container_id)

@@ -149,6 +149,9 @@ def _healthcheck(check: Values) -> dict[str, Any]:
     }
 
 
+#: Not "unless-stopped": an engine that is started after it was killed stops what still runs, and then takes that for a person's stop.
+RESTART: Final = {"Name": "always", "MaximumRetryCount": 0}
+
 #: The hardening of every container; a container that shows anything else was altered.
 HARDENED: Final = {
     "ReadonlyRootfs": True,
@@ -168,7 +171,7 @@ def _host_config(inputs: Values) -> dict[str, Any]:
     config: dict[str, Any] = {
         **HARDENED,
         **limits_body(inputs),
-        "RestartPolicy": {"Name": "unless-stopped"},
+        "RestartPolicy": RESTART,
         "LogConfig": {"Type": "json-file", "Config": {"max-size": f"{inputs['logMaxMb']}m", "max-file": str(inputs["logFiles"])}},
         "NetworkMode": inputs["networks"][0]["name"],
         "PortBindings": bindings,
@@ -262,3 +265,8 @@ def is_hardened(inspected: Mapping[str, Any]) -> bool:
     host = inspected["HostConfig"]
     extra = host.get("CapAdd") or host.get("Devices") or host.get("Binds") or host.get("PidMode") or host.get("UsernsMode")
     return not extra and all(host.get(name) == value for name, value in HARDENED.items())
+
+
+def comes_back(inspected: Mapping[str, Any]) -> bool:
+    """Tell whether the engine starts a container again whatever ended it; one that was set aside for another is not."""
+    return bool(inspected["HostConfig"].get("RestartPolicy") == RESTART)

@@ -63,6 +63,8 @@ def swap(client: docker.APIClient, old: dict[str, Any], inputs: Values) -> str:
     """Put a new container in the place of the old one and give its id; where the new one fails the old one serves again."""
     name, aside = names(inputs["name"])
     clear(client, inputs, keep=old["Id"])
+    # An engine that is restarted meanwhile must not start it beside the new one, on the same data.
+    engine.post(client, f"/containers/{old['Id']}/update", {"RestartPolicy": {"Name": "no"}})
     client.stop(old["Id"], timeout=inputs["stopSeconds"])
     if old["Name"].lstrip("/") != aside:
         client.rename(old["Id"], aside)
@@ -84,6 +86,7 @@ def _return(client: docker.APIClient, old: dict[str, Any], inputs: Values) -> st
     try:
         with engine.telling(f"container {name}"):
             client.rename(old["Id"], name)
+            engine.post(client, f"/containers/{old['Id']}/update", {"RestartPolicy": spec.RESTART})
             start(client, name, old["Id"])
             if not engine.CANCELLED.is_set():
                 engine.wait_healthy(client, name, old["Id"], inputs["healthySeconds"])

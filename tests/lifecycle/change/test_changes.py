@@ -55,6 +55,16 @@ def test_nothing_happens(clinic: Living, images: Path) -> None:
     unnoticed(clinic, images, "nothing", clinic.up)
 
 
+def test_the_instrument_sees_a_loss(clinic: Living, images: Path) -> None:
+    """An instance that the archive does not have, and one that it has with other content, both count as lost."""
+    with storing([clinic.calling(SENDERS[0])], images) as load:
+        pass
+    hashes = load.senders[0].hashes
+    assert load.report("", 0, clinic.caller(READER)).lost == 0
+    hashes["1.2.3"] = hashes[next(iter(hashes))] = "0" * 64
+    assert load.report("", 0, clinic.caller(READER)).lost == 2
+
+
 def test_a_peer_is_added(clinic: Living, images: Path) -> None:
     """A new peer is served after `up`, and the preview speaks of no restart."""
     clinic.declared["peers"].append({"ae_title": "NEW1", "verbs": ["echo"]})
@@ -241,11 +251,10 @@ def test_a_limit_of_the_gateway_changes(clinic: Living, images: Path, claim: Cla
 def test_what_restarts_the_archive_is_told_before(clinic: Living, images: Path) -> None:
     """The preview of each limit that only a restart changes says so; the restart makes peers wait, and they lose nothing."""
     before = clinic.containers()
-    for limit, value in (("storage_mb", 600), ("associations", 40)):
-        clinic.declared["limits"][limit] = value
-        assert RESTART in clinic.preview(), limit
-        if limit == "storage_mb":
-            clinic.declared["limits"][limit] = 500
+    clinic.declared["limits"]["storage_mb"] = 600
+    assert RESTART in clinic.preview()
+    clinic.declared["limits"].update(storage_mb=500, associations=40)
+    assert RESTART in clinic.preview()
     clinic.declared["limits"]["storage_mb"] = 600
     measured(clinic, images, "storage_mb, associations: archive restarts", clinic.up)
     now = clinic.containers()

@@ -58,12 +58,11 @@ class Patient:
         self.bundles = self.folder / f"bundles-{authorities(self.stack)[-1]}"
         for peer in ("CT01", "WS01"):
             self.stack.securepacs("bundle", peer, "--out", str(self.bundles))
+        self.stack.securepacs("target", "--out", str(self.bundles / "target.json"))
 
     def pacs(self) -> Deployed:
-        """See the clinic through its target file, with the bundles that were handed out last."""
-        target = self.folder / "target.json"
-        self.stack.securepacs("target", "--out", str(target))
-        return Deployed(load_target(target), Bundles(self.bundles), {})
+        """See the clinic through its target file, as it was when the bundles were handed out."""
+        return Deployed(load_target(self.bundles / "target.json"), Bundles(self.bundles), {})
 
     def serves(self) -> None:
         """Hold the clinic to its service: CT01 is answered, and WS01 finds the study."""

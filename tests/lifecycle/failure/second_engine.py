@@ -12,7 +12,7 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -35,6 +35,7 @@ class SecondEngine:
     folder: Path
     disk_mb: int
     _process: subprocess.Popen[bytes] | None = field(default=None, init=False)
+    _containerd: subprocess.Popen[bytes] | None = field(default=None, init=False)
 
     @property
     def disk(self) -> Path:
@@ -72,16 +73,33 @@ class SecondEngine:
             _run(*self.inside, "ip", *command)
         _run(*self.inside, "sh", "-c", "echo 1 >/proc/sys/net/ipv4/ip_forward")
 
+        self._containerd = self._spawn("containerd", "--config", str(self._containerd_configuration()))
+
+    def _containerd_configuration(self) -> Path:
+        """Write the configuration of a containerd that outlives the engine, as the one of a host's own service does."""
+        path = self.folder / "containerd.toml"
+        places = f'root = "{self.disk}/containerd"\nstate = "{self.folder}/run/containerd"'
+        path.write_text(
+            f'version = 2\n{places}\ndisabled_plugins = ["io.containerd.grpc.v1.cri"]\n[grpc]\naddress = "{self._containerd_address}"\n'
+        )
+        return path
+
+    @property
+    def _containerd_address(self) -> str:
+        return f"{self.folder}/containerd.sock"
+
+    def _spawn(self, *words: str) -> subprocess.Popen[bytes]:
+        """Start a program in the engine's network."""
+        with (self.folder / "engine.log").open("ab") as log:
+            return subprocess.Popen([*self.inside, *words], stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
+
     def start(self) -> float:
         """Start the engine; give the seconds until it answers."""
-        words = ["--host", self.host, "--data-root", f"{self.disk}/engine", "--exec-root", f"{self.folder}/run"]
+        words = ["--host", self.host, "--data-root", f"{self.disk}/engine", "--exec-root", f"{self.folder}/run/engine"]
         words += ["--pidfile", f"{self.folder}/engine.pid", "--bip", "10.214.33.1/24", "--cgroup-parent", NAMESPACE]
         words += ["--default-address-pool", "base=10.215.0.0/16,size=24", "--storage-driver", "overlay2"]
         began = time.monotonic()
-        with (self.folder / "engine.log").open("ab") as log:
-            self._process = subprocess.Popen(
-                [*self.inside, "dockerd", *words], stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
-            )
+        self._process = self._spawn("dockerd", *words, "--containerd", self._containerd_address)
         while subprocess.run(["docker", "--host", self.host, "info"], capture_output=True, check=False).returncode:
             if self._process.poll() is not None or time.monotonic() > began + _START_SECONDS:
                 raise AssertionError(f"the second engine did not start:\n{(self.folder / 'engine.log').read_text()[-2000:]}")
@@ -89,13 +107,10 @@ class SecondEngine:
         return time.monotonic() - began
 
     def stop(self, number: signal.Signals) -> None:
-        """Send the engine a signal and wait until it and its containerd have ended; what runs the containers is not told."""
+        """Send the engine a signal and wait until it has ended. Containerd, and what runs the containers, is not told."""
         assert self._process is not None
         self._process.send_signal(number)  # nsenter became dockerd: the process is the engine itself
         self._process.wait(60)
-        end = time.monotonic() + 20
-        while "containerd" in self._of_this().values() and time.monotonic() < end:
-            time.sleep(0.1)
 
     def load(self, images: Sequence[str]) -> None:
         """Bring images over from the host's engine."""
@@ -124,7 +139,10 @@ class SecondEngine:
             if running:
                 self.docker("rm", "-f", *running, check=False)
             self.stop(signal.SIGTERM)
-        for pid in self._of_this():
+        if self._containerd is not None:
+            self._containerd.kill()
+            self._containerd.wait()
+        for pid in self._left():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         time.sleep(0.5)
@@ -135,12 +153,9 @@ class SecondEngine:
             _run("umount", "-l", mount, check=False)
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def _of_this(self) -> dict[int, str]:
-        """Find what the engine started and may have left, with its program: containerd and the shims name the engine's folder."""
-        found = {}
+    def _left(self) -> Iterator[int]:
+        """Find what the engine started and may have left: the shims name the address of its containerd."""
         for entry in Path("/proc").iterdir():
             with contextlib.suppress(OSError):
-                words = (entry / "cmdline").read_bytes().split(b"\0") if entry.name.isdigit() else []
-                if any(str(self.folder / "run").encode() in word for word in words):
-                    found[int(entry.name)] = Path(os.fsdecode(words[0])).name
-        return found
+                if entry.name.isdigit() and self._containerd_address.encode() in (entry / "cmdline").read_bytes():
+                    yield int(entry.name)

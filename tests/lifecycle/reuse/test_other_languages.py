@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import json
 import shutil
+import socket
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -54,7 +55,7 @@ def test_the_folder_of_the_plugin_is_a_package(installation: Installation, tmp_p
 
 
 def test_a_remote_component_is_constructed(installation: Installation, tmp_path: Path, image: Instance) -> None:
-    """Two clinics of one program that has no code of securepacs come up at once, take images, and a mistake of it is one line."""
+    """Two clinics of a program without code of securepacs come up at once and take images; a mistake is a line, a failure ends it."""
     place = tmp_path / "program"
     shutil.copytree(Path(__file__).parent / "remote_program", place)
     mine = Project("remote-program", "trial", place, installation.environment(tmp_path / "home", activated=True))
@@ -78,3 +79,9 @@ def test_a_remote_component_is_constructed(installation: Installation, tmp_path:
         mine.pulumi("config", "set", "role", "king")
         assert "has a problem: securepacs:clinic.people[0].role: got 'king'; input should be" in refused(mine, "preview")
         mine.pulumi("config", "rm", "role")
+        with socket.create_server(("127.0.0.1", 13163)):
+            mine.pulumi("config", "set", "number", "3")
+            # What fails inside the component ends the run; nothing waits for it.
+            assert "13163" in refused(mine, "up", "--yes", "--skip-preview")
+        mine.pulumi("up", "--yes", "--skip-preview")
+        mine.pulumi("preview", "--expect-no-changes")

@@ -27,7 +27,7 @@ def output(of: pulumi.ComponentResource, name: str) -> object:
     return of.__dict__[name]
 
 
-made = clinic("exa-first", 1, people=[{"name": "vera", "role": config.get("role") or "viewer"}])
+made = clinic("exa-first", config.get_int("number") or 1, people=[{"name": "vera", "role": config.get("role") or "viewer"}])
 own = clinic(
     "exa-second", 2, ownAuthority={"certificate": config.require("authorityCertificate"), "key": config.require_secret("authorityKey")}
 )
