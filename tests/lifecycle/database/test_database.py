@@ -12,7 +12,6 @@ import os
 import random
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -29,11 +28,17 @@ from lifecycle.database.asked import (
     NAME,
     Client,
     ask_postgresql,
+    changes,
+    command_of,
     configuration,
     deployed,
     known_to_postgresql,
     known_to_sqlite,
+    refused,
+    retrieved,
     secret,
+    started,
+    whole_log,
 )
 from securepacs_harness import canary, forge
 from securepacs_harness.bracket import Ledger, NotAcceptedError, accepts, at, bracket
@@ -95,42 +100,6 @@ def client(stack: Stack, pacs: Deployed, tmp_path: Path) -> Client:
     made = Client(tmp_path)
     made.give(pacs.target.ca, secret(stack, "pacs-database-login", "value"))
     return made
-
-
-def retrieved(pacs: Deployed, images: list[Instance]) -> None:
-    """Each image comes back byte for byte."""
-    for image in images:
-        (came,) = accepts(dimse.get(pacs.caller("WS01"), image), code="0x0000").payload
-        wanted = canary.without_padding(canary.dataset_bytes(image.path), image.transfer_syntax)
-        assert canary.without_padding(came, image.transfer_syntax) == wanted
-
-
-def changes(stack: Stack) -> dict[str, int]:
-    """Run `up` again and give what it changed."""
-    answer: dict[str, dict[str, int]] = json.loads(stack.securepacs("up", "--config", str(stack.config), "--json"))
-    return answer["changes"]
-
-
-def started(part: str) -> str:
-    """When a container last started."""
-    return docker("inspect", "-f", "{{.State.StartedAt}}", f"{NAME}-{part}").strip()
-
-
-def whole_log(container: str) -> str:
-    """Give what a container said on either channel."""
-    done = subprocess.run(["docker", "logs", container], capture_output=True, text=True, timeout=60, check=True)
-    return done.stdout + done.stderr
-
-
-def command_of(stack: Stack, *arguments: str) -> list[str]:
-    """Write a command for the stack and its configuration."""
-    return [str(Path(sys.executable).with_name("securepacs")), *arguments, "--stack", stack.name, "--config", str(stack.config)]
-
-
-def refused(stack: Stack, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run a command that is expected to be refused."""
-    command, nothing = command_of(stack, *arguments), subprocess.DEVNULL
-    return subprocess.run(command, env=stack.environment, capture_output=True, text=True, timeout=600, stdin=nothing, check=False)
 
 
 def test_the_archive_works_with_it(pacs: Deployed, stored: list[Instance]) -> None:
