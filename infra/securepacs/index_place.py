@@ -105,18 +105,25 @@ def change(client: docker.DockerClient, clinic: Clinic, stack: str, what: str) -
 
 
 def hold_in_place(client: docker.DockerClient, clinic: Clinic, stack: str) -> None:
-    """Refuse a deployment that names another database than the one that holds the index of stored images.
+    """Refuse a deployment that names another database than the one that holds the index of stored images, or that has lost it.
 
     Raises RefusedError. A clinic that runs with the database that it names costs one look; another one a look into its volume.
     """
     if runs_with(client, clinic) == clinic.database:
         return
     seen = facts(client, clinic, stack)
-    if not seen.images or seen.index == (clinic.database == "sqlite"):
+    if not seen.images:
+        return
+    if not seen.index and not volume_of(client, database_volume(clinic), stack):
+        raise RefusedError(
+            f"volume {data_volume(clinic)}",
+            got=f"images, while neither an index is beside them nor the volume {database_volume(clinic)} is on the engine",
+            expected="the index that knows these images",
+            do=f"put {database_volume(clinic)}, or the file db/index, back from a backup",
+        )
+    if seen.index == (clinic.database == "sqlite"):
         return
     held = "sqlite" if seen.index else "postgresql"
-    if held == "postgresql" and not volume_of(client, database_volume(clinic), stack):
-        return  # neither is there: the archive's own guard says what was lost
     raise RefusedError(
         "securepacs:clinic.database",
         got=f"'{clinic.database}', while the index of the stored images is in {held}",

@@ -6,6 +6,7 @@ import dataclasses
 import json
 import sqlite3
 import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,12 @@ from typing import Any
 import yaml
 
 from deployed.deployment import CLINIC_KEY, Deployed, Stack, docker
+from securepacs_harness import canary
+from securepacs_harness.bracket import accepts
 from securepacs_harness.bundles import Bundles
+from securepacs_harness.canary import Instance
 from securepacs_harness.observation import Attempt, Layer, Observation, Outcome
+from securepacs_harness.probes import dimse
 from securepacs_harness.target import load_target
 
 NAME = "dbtest"
@@ -160,3 +165,39 @@ def known_to_sqlite(folder: Path) -> Known:
             name: sorted((json.loads(text) for (text,) in connection.execute(question.format(array="json_array"))), key=repr)
             for name, question in QUESTIONS.items()
         }
+
+
+def retrieved(pacs: Deployed, images: list[Instance]) -> None:
+    """Each image comes back byte for byte."""
+    for image in images:
+        (came,) = accepts(dimse.get(pacs.caller("WS01"), image), code="0x0000").payload
+        wanted = canary.without_padding(canary.dataset_bytes(image.path), image.transfer_syntax)
+        assert canary.without_padding(came, image.transfer_syntax) == wanted
+
+
+def changes(stack: Stack) -> dict[str, int]:
+    """Run `up` again and give what it changed."""
+    answer: dict[str, dict[str, int]] = json.loads(stack.securepacs("up", "--config", str(stack.config), "--json"))
+    return answer["changes"]
+
+
+def started(part: str) -> str:
+    """When a container last started."""
+    return docker("inspect", "-f", "{{.State.StartedAt}}", f"{NAME}-{part}").strip()
+
+
+def whole_log(container: str) -> str:
+    """Give what a container said on either channel."""
+    done = subprocess.run(["docker", "logs", container], capture_output=True, text=True, timeout=60, check=True)
+    return done.stdout + done.stderr
+
+
+def command_of(stack: Stack, *arguments: str) -> list[str]:
+    """Write a command for the stack and its configuration."""
+    return [str(Path(sys.executable).with_name("securepacs")), *arguments, "--stack", stack.name, "--config", str(stack.config)]
+
+
+def refused(stack: Stack, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run a command that is expected to be refused."""
+    command, nothing = command_of(stack, *arguments), subprocess.DEVNULL
+    return subprocess.run(command, env=stack.environment, capture_output=True, text=True, timeout=600, stdin=nothing, check=False)

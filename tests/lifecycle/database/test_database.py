@@ -12,7 +12,6 @@ import os
 import random
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -29,11 +28,17 @@ from lifecycle.database.asked import (
     NAME,
     Client,
     ask_postgresql,
+    changes,
+    command_of,
     configuration,
     deployed,
     known_to_postgresql,
     known_to_sqlite,
+    refused,
+    retrieved,
     secret,
+    started,
+    whole_log,
 )
 from securepacs_harness import canary, forge
 from securepacs_harness.bracket import Ledger, NotAcceptedError, accepts, at, bracket
@@ -95,42 +100,6 @@ def client(stack: Stack, pacs: Deployed, tmp_path: Path) -> Client:
     made = Client(tmp_path)
     made.give(pacs.target.ca, secret(stack, "pacs-database-login", "value"))
     return made
-
-
-def retrieved(pacs: Deployed, images: list[Instance]) -> None:
-    """Each image comes back byte for byte."""
-    for image in images:
-        (came,) = accepts(dimse.get(pacs.caller("WS01"), image), code="0x0000").payload
-        wanted = canary.without_padding(canary.dataset_bytes(image.path), image.transfer_syntax)
-        assert canary.without_padding(came, image.transfer_syntax) == wanted
-
-
-def changes(stack: Stack) -> dict[str, int]:
-    """Run `up` again and give what it changed."""
-    answer: dict[str, dict[str, int]] = json.loads(stack.securepacs("up", "--config", str(stack.config), "--json"))
-    return answer["changes"]
-
-
-def started(part: str) -> str:
-    """When a container last started."""
-    return docker("inspect", "-f", "{{.State.StartedAt}}", f"{NAME}-{part}").strip()
-
-
-def whole_log(container: str) -> str:
-    """Give what a container said on either channel."""
-    done = subprocess.run(["docker", "logs", container], capture_output=True, text=True, timeout=60, check=True)
-    return done.stdout + done.stderr
-
-
-def command_of(stack: Stack, *arguments: str) -> list[str]:
-    """Write a command for the stack and its configuration."""
-    return [str(Path(sys.executable).with_name("securepacs")), *arguments, "--stack", stack.name, "--config", str(stack.config)]
-
-
-def refused(stack: Stack, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run a command that is expected to be refused."""
-    command, nothing = command_of(stack, *arguments), subprocess.DEVNULL
-    return subprocess.run(command, env=stack.environment, capture_output=True, text=True, timeout=600, stdin=nothing, check=False)
 
 
 def test_the_archive_works_with_it(pacs: Deployed, stored: list[Instance]) -> None:
@@ -344,6 +313,17 @@ def moved(stack: Stack, kind: str) -> None:
     print(stack.securepacs("database", kind, "--config", str(stack.config)).strip(), f"({time.monotonic() - began:.1f} s)")
 
 
+def failed_move(stack: Stack) -> None:
+    """A move into a database that refuses a row goes back, and shows no row; with the old volume forgotten the next one starts anew."""
+    answer = refused(stack, "database", "postgresql")
+    assert answer.returncode == 5
+    assert "the index was not moved, and the archive serves from sqlite as before; PostgreSQL refused a step" in answer.stderr
+    assert "urgent" not in answer.stderr
+    assert "database: sqlite" in stack.config.read_text(encoding="utf-8")
+    stack.securepacs("database", "sqlite", "--forget-old", "--config", str(stack.config))
+    assert not docker("volume", "ls", "-q", "--filter", f"name={NAME}-database-data")
+
+
 def test_the_index_moves_to_sqlite_and_back_and_loses_nothing(
     stack: Stack, pacs: Deployed, stored: list[Instance], tmp_path: Path
 ) -> None:
@@ -354,6 +334,7 @@ def test_the_index_moves_to_sqlite_and_back_and_loses_nothing(
         "INSERT INTO exportedresources VALUES (DEFAULT, 3, 'p', 'WS01', 'CANARY', '1.2', '1.3', '1.4', '20260101T000000')"
     )
     before = known_to_postgresql()
+    ask_postgresql("ALTER TABLE labels ADD CONSTRAINT sabotage CHECK (label <> 'urgent') NOT VALID")
     assert all(before.values())
     assert {row[2] for row in before["metadata"] if row[1] == 3} >= {"CT01"}
     moved(stack, "sqlite")
@@ -365,6 +346,8 @@ def test_the_index_moves_to_sqlite_and_back_and_loses_nothing(
     stored.append(canary.real_file("MR_small.dcm"))
     assert changes(stack) == {}
     between = known_to_sqlite(tmp_path / "between")
+    failed_move(stack)
+    retrieved(pacs, stored)
     moved(stack, "postgresql")
     back = known_to_postgresql()
     for what, rows in between.items():
@@ -385,13 +368,29 @@ def test_the_index_outlives_the_clinic(stack: Stack, place: Path, stored: list[I
 
 
 def test_a_lost_database_is_no_empty_archive(stack: Stack) -> None:
-    """Where the index's volume is gone while the images are there, the archive does not start, and the reason is told."""
+    """Where the index's volume is gone while the images are there, nothing is deployed, and one line says what is missing."""
     stack.securepacs("down", "--config", str(stack.config), "--yes")
     docker("volume", "rm", f"{NAME}-database-data")
     answer = refused(stack, "up")
-    assert answer.returncode == 5
-    assert "the storage holds images and PostgreSQL knows none of them" in answer.stderr
-    assert "Traceback (most recent call last)" not in answer.stderr
+    assert answer.returncode == 7
+    assert f"put {NAME}-database-data, or the file db/index, back from a backup" in answer.stderr
+    assert answer.stderr.count("\n") == 1
+    assert not docker("ps", "-aq", "--filter", f"name={NAME}-")
+
+
+def test_the_archive_itself_refuses_an_empty_index(stack: Stack) -> None:
+    """An empty volume in the place of the lost one deceives the command line, and not the archive: it does not start, and says why."""
+    labels = [f"--label=securepacs.stack=securepacs/{NAME}", "--label=securepacs.component=pacs"]
+    docker("volume", "create", *labels, f"{NAME}-database-data")
+    command, nothing = command_of(stack, "up"), subprocess.DEVNULL
+    running = subprocess.Popen(command, env=stack.environment, stdin=nothing, stdout=nothing, stderr=nothing)
+    said = ""
+    while running.poll() is None:  # the container is removed in the end, with its log
+        with suppress(subprocess.CalledProcessError):
+            said += whole_log(f"{NAME}-archive")
+        time.sleep(0.3)
+    assert running.returncode == 5
+    assert "the storage holds images and PostgreSQL knows none of them" in said
     assert not docker("ps", "-q", "--filter", f"name={NAME}-gateway")
 
 
