@@ -25,7 +25,7 @@ def _run(*command: str, check: bool = True) -> str:
     done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False, timeout=300)
     if check and done.returncode:
         raise AssertionError(f"{' '.join(command)} ended with {done.returncode}: {done.stderr[-1500:]}")
-    return done.stdout
+    return done.stdout + ("" if check else done.stderr)
 
 
 @dataclass

@@ -48,7 +48,7 @@ class Elsewhere:
     def changes(self) -> dict[str, int]:
         """Run `up` and give what it changed."""
         answer = self.ask("up", "--json")
-        assert answer.status == 0, answer.err
+        assert answer.status == 0, f"{answer.err}{self.engine.docker('logs', '--tail', '20', f'{NAME}-gateway', check=False)}"
         changed: dict[str, int] = json.loads(answer.out)["changes"]
         return changed
 
@@ -152,7 +152,6 @@ def test_a_full_disk_loses_nothing(elsewhere: Elsewhere) -> None:
         tried[-1].require()
         elsewhere.configure(limits={"storage_mb": 50000, "associations_per_peer": 5})
         answer = elsewhere.ask("up")
-        print(answer.status, answer.err)
         assert answer.status in {4, 5}
         (line,) = answer.errors
         assert "the disk is full" in line
