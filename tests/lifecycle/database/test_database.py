@@ -344,7 +344,9 @@ def moved(stack: Stack, kind: str) -> None:
     print(stack.securepacs("database", kind, "--config", str(stack.config)).strip(), f"({time.monotonic() - began:.1f} s)")
 
 
-def test_the_index_moves_to_sqlite_and_back_and_loses_nothing(stack: Stack, pacs: Deployed, stored: list[Instance], tmp_path: Path) -> None:
+def test_the_index_moves_to_sqlite_and_back_and_loses_nothing(
+    stack: Stack, pacs: Deployed, stored: list[Instance], tmp_path: Path
+) -> None:
     """Who sent what and when, labels, changes, exports: all that one database knew the other knows, both ways, after kills."""
     ask_postgresql(
         "INSERT INTO labels SELECT internalid, 'urgent' FROM resources WHERE resourcetype = 1;"
