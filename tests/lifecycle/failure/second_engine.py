@@ -57,7 +57,7 @@ class SecondEngine:
         return _run("docker", "--host", self.host, *arguments, check=check)
 
     def lay(self) -> None:
-        """Mount the disk and join the network."""
+        """Mount the disk and join the network. It has no way out, so that a name that nobody knows is told at once."""
         self.disk.mkdir()
         _run("mount", "-t", "tmpfs", "-o", f"size={self.disk_mb}m,mode=0700", "securepacs-test", str(self.disk))
         _run("ip", "netns", "add", NAMESPACE)
@@ -68,7 +68,6 @@ class SecondEngine:
             ["address", "add", f"{INSIDE}/30", "dev", "failin"],
             ["link", "set", "failin", "up"],
             ["link", "set", "lo", "up"],
-            ["route", "add", "default", "via", OUTSIDE],
         ):
             _run(*self.inside, "ip", *command)
         _run(*self.inside, "sh", "-c", "echo 1 >/proc/sys/net/ipv4/ip_forward")
