@@ -118,7 +118,8 @@ def guard(place: Workspace, client: docker.DockerClient) -> None:
 def _state_of(place: Workspace, found: Sequence[Standing]) -> State:
     if place.is_own_backend:
         return judge(found, present(place), has_file=bool(present_files(place)))
-    # Another backend keeps its states itself, and only whether there is one can be asked.
+    # Another backend keeps its states itself, and only whether there is one can be asked: also from a fresh clone, as a pipeline's is.
+    place.prepare(place.configuration())
     try:
         place.open_existing()
     except NotFoundError:

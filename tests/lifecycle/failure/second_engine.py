@@ -25,7 +25,7 @@ def _run(*command: str, check: bool = True) -> str:
     done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False, timeout=300)
     if check and done.returncode:
         raise AssertionError(f"{' '.join(command)} ended with {done.returncode}: {done.stderr[-1500:]}")
-    return done.stdout
+    return done.stdout + ("" if check else done.stderr)
 
 
 @dataclass
@@ -57,7 +57,7 @@ class SecondEngine:
         return _run("docker", "--host", self.host, *arguments, check=check)
 
     def lay(self) -> None:
-        """Mount the disk and join the network."""
+        """Mount the disk and join the network. It has no way out, so that a name that nobody knows is told at once."""
         self.disk.mkdir()
         _run("mount", "-t", "tmpfs", "-o", f"size={self.disk_mb}m,mode=0700", "securepacs-test", str(self.disk))
         _run("ip", "netns", "add", NAMESPACE)
@@ -68,7 +68,6 @@ class SecondEngine:
             ["address", "add", f"{INSIDE}/30", "dev", "failin"],
             ["link", "set", "failin", "up"],
             ["link", "set", "lo", "up"],
-            ["route", "add", "default", "via", OUTSIDE],
         ):
             _run(*self.inside, "ip", *command)
         _run(*self.inside, "sh", "-c", "echo 1 >/proc/sys/net/ipv4/ip_forward")
@@ -120,11 +119,13 @@ class SecondEngine:
             raise AssertionError(f"images were not brought over: {loaded.stderr}")
 
     def fill(self) -> int:
-        """Take all that is free on the disk; give the bytes."""
+        """Take all that is free on the disk, to the last page; give the bytes."""
         taken = 0
-        with contextlib.suppress(OSError), (self.disk / "ballast").open("wb", buffering=0) as ballast:
-            while True:
-                taken += ballast.write(bytes(65536)) or 0
+        with (self.disk / "ballast").open("ab", buffering=0) as ballast:
+            for piece in (1 << 20, 1 << 12):
+                with contextlib.suppress(OSError):
+                    while written := ballast.write(bytes(piece)):
+                        taken += written
         return taken
 
     def free(self) -> None:

@@ -84,7 +84,7 @@ def test_studies_that_are_gone_are_told_and_come_back(patient: Patient) -> None:
             (line,) = answer.errors
             assert line.startswith(f"error: data volume {DATA}: is gone from the engine; restore it from a backup under the labels ")
         assert DATA not in docker("volume", "ls", "-q").split()
-        labels = [word for label in re.findall(r"securepacs\.\w+=\S+", line) for word in ("--label", label)]
+        labels = [word for label in re.findall(r"securepacs\.\w+=[^\s,]+", line) for word in ("--label", label)]
         docker("volume", "create", *labels, DATA)
         docker("run", "--rm", "--network", "none", "-v", f"{DATA}:/v", "-v", f"{NAME}-backup:/b", BASE, "/bin/cp", "-a", "/b/.", "/v/")
     finally:

@@ -130,6 +130,18 @@ def test_a_lost_copy_of_the_configuration_is_made_anew(patient: Patient, home: P
     patient.serves()
 
 
+def test_a_fresh_clone_with_the_same_backend_goes_on(patient: Patient, home: Path, tmp_path: Path) -> None:
+    """With $PULUMI_BACKEND_URL the state is found from a clone that has nothing of its own; where that backend has none it is refused."""
+    (tmp_path / "empty").mkdir()
+    for backend, expected in ((home / "backend", 0), (tmp_path / "empty", 7)):
+        shared = {"PULUMI_BACKEND_URL": backend.as_uri(), "PULUMI_CONFIG_PASSPHRASE_FILE": str(home / "passphrase")}
+        own = {**patient.stack.environment, "SECUREPACS_HOME": str(tmp_path / f"clone-{backend.name}"), **shared}
+        answer = ask(type(patient.stack)(NAME, patient.stack.config, own), "up", "--config", str(patient.stack.config), "--json")
+        assert answer.status == expected, answer.err
+        if expected == 0:
+            assert json.loads(answer.out)["changes"] == {}
+
+
 def test_an_unknown_stack_is_told_which_there_are(patient: Patient) -> None:
     """`recover` of a stack that nobody knows ends with status 6 and names those of which the engine has objects."""
     answer = ask(type(patient.stack)("failtypo", patient.stack.config, patient.stack.environment), "recover")
