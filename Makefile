@@ -53,7 +53,6 @@ test-lifecycle: bootstrap ## what is changed, killed, upgraded and recovered, on
 	@tests/run lifecycle
 
 # The same tests in their long form.
-KILLS ?= 60
 .PHONY: test-kill test-durability test-database
 test-kill: bootstrap ## runs of the command line killed at random points; KILLS=60
 	@SECUREPACS_KILLS=$(KILLS) .venv/bin/python -m pytest -q -s tests/lifecycle/failure/test_kill_runs.py
