@@ -86,9 +86,7 @@ def write_load(out: TextIO, given: Rows, last: dict[str, int]) -> None:
             # A sequence that gave no number yet stands before 1.
             out.write(f"SELECT setval('{_sequence(table)}', {max(seq, 1)}, {'true' if seq else 'false'});\n")
     for key, value in _COUNTERS.items():
-        out.write(
-            f"INSERT INTO globalintegers VALUES ({key}, ({value})) ON CONFLICT (key) DO UPDATE SET value = EXCLUDED.value;\n"
-        )
+        out.write(f"INSERT INTO globalintegers VALUES ({key}, ({value})) ON CONFLICT (key) DO UPDATE SET value = EXCLUDED.value;\n")
     out.write("COMMIT;\nANALYZE;\n")
 
 

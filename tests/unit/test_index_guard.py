@@ -24,35 +24,40 @@ def guard() -> Any:  # noqa: ANN401 - a script of the image, no module of the pa
 
 
 @pytest.mark.parametrize(
-    ("images", "in_sqlite", "in_postgresql", "told"),
+    ("images", "known", "in_sqlite", "in_postgresql", "told"),
     [
         # SQLite is configured.
-        (False, None, None, None),
-        (False, False, None, None),
-        (True, True, None, None),
-        (True, None, None, "`securepacs database sqlite`"),
-        (True, False, None, "`securepacs database sqlite`"),
+        (False, False, None, None, None),
+        (False, True, False, None, None),
+        (True, True, True, None, None),
+        (True, True, None, None, "`securepacs database sqlite`"),
+        (True, False, None, None, "`securepacs database sqlite`"),
+        (True, True, False, None, "`securepacs database sqlite`"),
+        # A crash left a file before its commit, and no index ever knew of a study.
+        (True, False, False, None, None),
         # PostgreSQL is configured.
-        (False, None, False, None),
-        (False, False, False, None),
-        (True, None, True, None),
-        (True, False, True, None),
-        (True, True, False, "`securepacs database postgresql`"),
-        (True, True, True, "`securepacs database postgresql`"),
-        (False, True, False, "`securepacs database postgresql`"),
-        (True, None, False, "put the database's volume back"),
-        (False, None, True, "put the archive's volume back"),
+        (False, False, None, False, None),
+        (False, False, False, False, None),
+        (True, True, None, True, None),
+        (True, True, False, True, None),
+        (False, True, True, False, "`securepacs database postgresql`"),
+        (True, True, True, False, "`securepacs database postgresql`"),
+        (True, True, True, True, "`securepacs database postgresql`"),
+        (True, True, None, False, "put the database's volume back"),
+        (True, False, None, False, None),
+        (False, True, None, True, "put the archive's volume back"),
     ],
 )
 def test_no_archive_starts_apparently_empty(
     guard: Any,  # noqa: ANN401 - as above
     images: bool,  # noqa: FBT001 - a column of the table
+    known: bool,  # noqa: FBT001 - as above
     in_sqlite: bool | None,  # noqa: FBT001 - as above
     in_postgresql: bool | None,  # noqa: FBT001 - as above
     told: str | None,
 ) -> None:
-    """Each combination of images, SQLite's and PostgreSQL's knowledge either starts, or is refused in a line that says what to do."""
-    objection = guard.objection(images=images, in_sqlite=in_sqlite, in_postgresql=in_postgresql)
+    """Each combination of images, past knowledge, SQLite and PostgreSQL either starts, or is refused in a line that says what to do."""
+    objection = guard.objection(images=images, known=known, in_sqlite=in_sqlite, in_postgresql=in_postgresql)
     assert objection is None if told is None else told in objection
 
 

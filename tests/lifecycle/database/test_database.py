@@ -324,9 +324,7 @@ def failed_move(stack: Stack) -> None:
     assert not docker("volume", "ls", "-q", "--filter", f"name={NAME}-database-data")
 
 
-def test_the_index_moves_to_sqlite_and_back_and_loses_nothing(
-    stack: Stack, pacs: Deployed, stored: list[Instance], tmp_path: Path
-) -> None:
+def test_the_index_moves_to_sqlite_and_back_and_loses_nothing(stack: Stack, pacs: Deployed, stored: list[Instance], tmp_path: Path) -> None:
     """Who sent what and when, labels, changes, exports: all that one database knew the other knows, both ways, after kills."""
     ask_postgresql(
         "INSERT INTO labels SELECT internalid, 'urgent' FROM resources WHERE resourcetype = 1;"

@@ -44,7 +44,7 @@ LEVEL_KEYS = {
 
 OWN = pathlib.Path("/usr/share/securepacs")
 PEERS_FILE = pathlib.Path("/etc/archive/peers.json")
-WRITTEN_BY = pathlib.Path("/var/lib/archive/written-by")
+WRITTEN_BY, KNOWS_STUDIES = pathlib.Path("/var/lib/archive/written-by"), pathlib.Path("/var/lib/archive/knows-studies")
 
 #: An archive that has run this long is past the health gate of its deployment, and its data are its own version's from then on.
 #: Before, the version that it replaced may come back.
@@ -120,19 +120,19 @@ def check_version() -> None:
             raise ValueError(
                 f"the data were written by Orthanc {before}, this is {own}: a later version's data are not opened by an earlier one"
             )
-    settled = threading.Timer(SETTLED_SECONDS, note_version, [own])
+    settled = threading.Timer(SETTLED_SECONDS, note, [WRITTEN_BY, own])
     settled.daemon = True
     settled.start()
 
 
-def note_version(own: str) -> None:
-    """Write down which version the data belong to, whole or not at all."""
-    unfinished = WRITTEN_BY.with_suffix(".new")
+def note(path: pathlib.Path, text: str) -> None:
+    """Write down a fact about the data beside them, whole or not at all."""
+    unfinished = path.with_suffix(".new")
     with unfinished.open("w", encoding="ascii") as file:
-        file.write(f"{own}\n")
+        file.write(f"{text}\n")
         file.flush()
         os.fsync(file.fileno())
-    unfinished.replace(WRITTEN_BY)
+    unfinished.replace(path)
 
 
 def reload_peers(output: "orthanc.RestOutput", _url: str, **request: Any) -> None:  # noqa: ANN401 - what Orthanc gives
@@ -252,15 +252,27 @@ def filter_received(data: bytes, origin: "orthanc.InstanceOrigin") -> tuple[Any,
         return discard
 
 
-def on_change(change: int, _level: int, _resource: str) -> None:
-    """Say once, when the archive has started, how much it knows: counts, in one line of the log."""
-    if change == orthanc.ChangeType.ORTHANC_STARTED:
-        orthanc.LogWarning(f"guard: the index knows {json.dumps(json.loads(orthanc.RestApiGet('/statistics')), sort_keys=True)}")
+def on_change(change: int, level: int, _resource: str) -> None:
+    """Say once, when the archive has started, how much it knows; and note from then on whether it knows any study.
+
+    The note tells a lost index from files that a crash left before their commit, of which no index ever knew.
+    """
+    types = orthanc.ChangeType
+    if change == types.ORTHANC_STARTED or (change == types.DELETED and level == orthanc.ResourceType.PATIENT):
+        known = json.loads(orthanc.RestApiGet("/statistics"))
+        if change == types.ORTHANC_STARTED:
+            orthanc.LogWarning(f"guard: the index knows {json.dumps(known, sort_keys=True)}")
+        if not int(known["CountStudies"]):
+            KNOWS_STUDIES.unlink(missing_ok=True)
+        elif not KNOWS_STUDIES.exists():
+            note(KNOWS_STUDIES, "yes")
+    elif change == types.NEW_STUDY and not KNOWS_STUDIES.exists():
+        note(KNOWS_STUDIES, "yes")
 
 
 check_configuration()
 check_version()
-check_index(CONFIGURATION)
+check_index(CONFIGURATION, known=KNOWS_STUDIES.exists())
 orthanc.RegisterOnChangeCallback(on_change)
 orthanc.RegisterRestCallback("/securepacs/peers", reload_peers)
 orthanc.RegisterMoveCallback2(start_move, lambda move: len(move.instances), Move.send_next, lambda _move: None)

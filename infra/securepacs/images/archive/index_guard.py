@@ -84,31 +84,33 @@ def _one_line(message: bytes) -> str:
     return " ".join(message.decode(errors="replace").split())
 
 
-def objection(*, images: bool, in_sqlite: bool | None, in_postgresql: bool | None) -> str | None:
+def objection(*, images: bool, known: bool, in_sqlite: bool | None, in_postgresql: bool | None) -> str | None:
     """Say why an archive must not start with the index that it is told to use; None where it may.
 
-    `in_postgresql` is None where the configuration names SQLite.
+    `known` tells whether an index of this archive has known any study. Where none ever has, the images are what a crash left
+    before their commit. `in_postgresql` is None where the configuration names SQLite.
     """
     if in_postgresql is None:
-        if images and not in_sqlite:
+        if images and (in_sqlite is None or (known and not in_sqlite)):
             what = "there is none" if in_sqlite is None else "it knows none of them"
             return f"the storage holds images and the index is to be in SQLite, where {what}; {MOVES.format('sqlite')}"
         return None
     if in_sqlite:
         return f"the index is to be in PostgreSQL, and stands in SQLite; {MOVES.format('postgresql')}"
-    if images and not in_postgresql:
+    if images and known and not in_postgresql:
         return "the storage holds images and PostgreSQL knows none of them; put the database's volume back from a backup"
     if in_postgresql and not images:
         return "PostgreSQL knows studies and the storage holds no image; put the archive's volume back from a backup"
     return None
 
 
-def check_index(configuration: Mapping[str, Any]) -> None:
+def check_index(configuration: Mapping[str, Any], *, known: bool) -> None:
     """Hold the configured index against what is stored. Raises ValueError where the archive would seem empty or is half."""
     storage = pathlib.Path(configuration["StorageDirectory"])
     section = configuration.get("PostgreSQL")
     problem = objection(
         images=holds_images(storage),
+        known=known,
         in_sqlite=sqlite_knows_any(storage / "index"),
         in_postgresql=postgresql_knows_any(section["ConnectionUri"]) if section else None,
     )
