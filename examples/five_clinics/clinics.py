@@ -1,6 +1,6 @@
 """Five clinics from one table, each a stack of its own, brought up in parallel by Pulumi's Automation API.
 
-    python clinics.py up | down
+python clinics.py up | down
 """
 
 import csv

@@ -13,7 +13,7 @@ from typing import Any
 from securepacs.clinic import Clinic
 from securepacs.database import archive_section, uses_postgresql
 from securepacs.gateway import INNER_NAME, egress_ports, slug
-from securepacs.index_schema import SERVER
+from securepacs.index.schema import SERVER
 from securepacs.peers import Peer, Verb
 
 #: The user that Orthanc runs as, in the image and in the files' ownership.

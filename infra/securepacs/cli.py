@@ -17,18 +17,21 @@ from pulumi import automation
 from rich.markup import escape
 from rich.table import Column, Table
 
-from securepacs import cli_database, cli_keys, inventory, recovery
+from securepacs import inventory
 from securepacs.bundles import write_bundle
 from securepacs.clinic import clinic_schema
-from securepacs.deployment import bring_up, check_host, declared, outputs_of, place_of
+from securepacs.commands import database as cli_database
+from securepacs.commands import keys as cli_keys
+from securepacs.commands.deployment import bring_up, check_host, declared, outputs_of, place_of
+from securepacs.commands.progress import Progress
+from securepacs.commands.terminal import Config, Json, Stack, Yes, consents, noted, stack_option, told
 from securepacs.errors import ConfigurationError, ExpiryError, NotFoundError, RefusedError, SecurePacsError
 from securepacs.failures import engine_failed, known_failure
 from securepacs.gateway import slug
-from securepacs.pending import forget_half_made
-from securepacs.progress import Progress
 from securepacs.provider.adapter import whole_schema
-from securepacs.terminal import Config, Json, Stack, Yes, consents, noted, stack_option, told
-from securepacs.workspace import workspace
+from securepacs.state import recovery
+from securepacs.state.pending import forget_half_made
+from securepacs.state.workspace import workspace
 
 app = typer.Typer(
     no_args_is_help=True,

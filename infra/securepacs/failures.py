@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pulumi import automation
 
+from securepacs.commands.progress import Progress
 from securepacs.errors import DeploymentError, SecurePacsError
-from securepacs.progress import Progress
 
 #: Words in the engine's failure -> what a person is told instead. The first that is found counts.
 KNOWN_FAILURES = {

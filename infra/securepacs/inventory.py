@@ -15,9 +15,9 @@ from securepacs.archive import STORAGE_FOLDER
 from securepacs.clinic import Clinic
 from securepacs.errors import ConfigurationError, HostError
 from securepacs.provider.engine import STACK
+from securepacs.state.workspace import PROJECT
 from securepacs.target import container_name
 from securepacs.trust import authority_names
-from securepacs.workspace import PROJECT
 
 
 @dataclass(frozen=True)

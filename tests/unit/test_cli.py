@@ -16,7 +16,7 @@ from securepacs.bundles import write_bundle
 from securepacs.cli import app
 from securepacs.clinic import parse_clinic
 from securepacs.errors import ConfigurationError
-from securepacs.stackfile import clinic_of, read_stack_file
+from securepacs.state.stackfile import clinic_of, read_stack_file
 
 COMMAND = Path(sys.executable).parent / "securepacs"
 EXAMPLE = Path(__file__).parents[2] / "Pulumi.dev.yaml"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from securepacs.consequences import consequence
+from securepacs.commands.consequences import consequence
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from securepacs import edits
+from securepacs.commands import edits
 from securepacs.errors import ConfigurationError, RefusedError
 
 ROOT = Path(__file__).parents[2]

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from securepacs import index_postgresql, index_sqlite
 from securepacs.errors import RefusedError
-from securepacs.index_schema import SHAPE_IN_POSTGRESQL, SHAPE_IN_SQLITE, TABLES, Column, Content, Row, Table, Value
+from securepacs.index import postgresql as index_postgresql
+from securepacs.index import sqlite as index_sqlite
+from securepacs.index.schema import SHAPE_IN_POSTGRESQL, SHAPE_IN_SQLITE, TABLES, Column, Content, Row, Table, Value
 
 BY_NAME = {table.name: table for table in TABLES}
 

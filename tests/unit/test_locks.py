@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from securepacs.locks import PROJECT_LOCKS, clear_dead_locks, clear_unfinished
+from securepacs.state.locks import PROJECT_LOCKS, clear_dead_locks, clear_unfinished
 
 
 def lay(backend: Path, name: str, content: str) -> Path:

@@ -21,7 +21,7 @@ from securepacs.errors import ConfigurationError
 from securepacs.own_authority import OwnAuthority
 from securepacs.provider import pki
 from securepacs.signer import signer, take_secret
-from securepacs.stackfile import clinic_of
+from securepacs.state.stackfile import clinic_of
 
 NOW = datetime.datetime.now(datetime.UTC)
 OWN = pki.make_authority("Hospital CA", None, "ecdsa-p256", 365, NOW)

@@ -7,7 +7,7 @@ import io
 from pulumi.automation.events import EngineEvent
 from rich.console import Console
 
-from securepacs.progress import Progress
+from securepacs.commands.progress import Progress
 
 KIND = "securepacs:docker:Volume"
 

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from securepacs import checkpoints, recovery
-from securepacs.checkpoints import Checkpoint, Opens, kept, parse, present, put_back, set_aside
 from securepacs.errors import DeploymentError
-from securepacs.recovery import Finding, Standing, State, Way, judge, way
-from securepacs.workspace import Workspace
+from securepacs.state import checkpoints, recovery
+from securepacs.state.checkpoints import Checkpoint, Opens, kept, parse, present, put_back, set_aside
+from securepacs.state.recovery import Finding, Standing, State, Way, judge, way
+from securepacs.state.workspace import Workspace
 
 ARCHIVE = Standing("container", "a-archive", "c1", "pacs", "Up 2 hours")
 PASSING = Standing("container", "a-archive-files-files-01", "c2", "pacs", "Created", passing=True)

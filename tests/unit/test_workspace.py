@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from securepacs.errors import HostError, NotFoundError
-from securepacs.workspace import Workspace, provider_folder, pulumi_cli, workspace
+from securepacs.state.workspace import Workspace, provider_folder, pulumi_cli, workspace
 
 
 @pytest.fixture

@@ -10,8 +10,9 @@ import types
 from pathlib import Path
 
 from deployed.deployment import Stack, run
-from securepacs import cli, workspace
+from securepacs import cli
 from securepacs.provider import adapter, clock
+from securepacs.state import workspace
 
 _DAYS, _FOLDER = "SECUREPACS_TEST_DAYS_AGO", "SECUREPACS_TEST_PROVIDER_FOLDER"
 _TESTS = Path(__file__).parents[2]

@@ -18,14 +18,14 @@ import docker
 from docker.errors import NotFound
 from rich.table import Table
 
-from securepacs.checkpoints import MOST_TRIED, Checkpoint, Opens, kept, opens, present, present_files, put_back, set_aside
 from securepacs.errors import DeploymentError, NotFoundError, RefusedError
 from securepacs.failures import KNOWN_FAILURES
 from securepacs.inventory import stack_label
-from securepacs.locks import clear_dead_locks, held_locks
 from securepacs.provider.engine import COMPONENT, STACK
 from securepacs.provider.files_volume import HELPER
-from securepacs.workspace import PROJECT, Workspace
+from securepacs.state.checkpoints import MOST_TRIED, Checkpoint, Opens, kept, opens, present, present_files, put_back, set_aside
+from securepacs.state.locks import clear_dead_locks, held_locks
+from securepacs.state.workspace import PROJECT, Workspace
 
 _STOP_SECONDS = 20
 

@@ -29,7 +29,7 @@ from securepacs.provider.files_volume import HELPER, LEFT_SECONDS
 #: The folder of an errand in its container; the errand's user owns it.
 PLACE: Final = "/errand"
 
-_LABEL: Final = "securepacs.errand"
+_LABEL: Final = "securepacs.index.errand"
 _MIB: Final = 1024 * 1024
 
 

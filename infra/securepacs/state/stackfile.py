@@ -1,4 +1,4 @@
-"""Reading the stack's configuration file, Pulumi.<stack>.yaml. What is read here is never written; edits.py changes it."""
+"""Reading the stack's configuration file, Pulumi.<stack>.yaml. What is read here is never written; commands/edits.py changes it."""
 
 from __future__ import annotations
 

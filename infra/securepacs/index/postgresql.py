@@ -10,8 +10,8 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Final, TextIO
 
-from securepacs.index_schema import SHAPE_IN_POSTGRESQL, TABLES, Content, Row, Shape, Table, Value, hold_known
-from securepacs.index_sqlite import Rows
+from securepacs.index.schema import SHAPE_IN_POSTGRESQL, TABLES, Content, Row, Shape, Table, Value, hold_known
+from securepacs.index.sqlite import Rows
 
 #: An error is told in one line, without the row that it was found in.
 _HEAD: Final = """\\set ON_ERROR_STOP on

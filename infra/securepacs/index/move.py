@@ -1,7 +1,7 @@
 """`securepacs database`: moving an archive's index between SQLite and PostgreSQL, with proof that nothing was lost.
 
 The clinic is first deployed with its database and without the two containers that serve. Then the rows go over, are read
-back, and are compared table by table. Only then the file `index` disappears or appears (index_place.py), and the clinic is
+back, and are compared table by table. Only then the file `index` disappears or appears (place.py), and the clinic is
 deployed whole. Until that moment the old index is untouched: a run that fails goes back to it, one that is killed is run again.
 """
 
@@ -22,19 +22,22 @@ from typing import Any, Final
 import docker
 from pulumi import automation
 
-from securepacs import archive, database, index_place, index_postgresql, index_sqlite, inventory
+from securepacs import archive, database, inventory
 from securepacs.clinic import CONFIG_KEY, Clinic
+from securepacs.commands.progress import Progress
+from securepacs.commands.terminal import noted
 from securepacs.component import SecurePacs
-from securepacs.errand import PLACE, Errand, sweep
 from securepacs.errors import DeploymentError, SecurePacsError
 from securepacs.failures import engine_failed
-from securepacs.index_schema import Content, Row, Table
-from securepacs.pending import forget_half_made
+from securepacs.index import place as index_place
+from securepacs.index import postgresql as index_postgresql
+from securepacs.index import sqlite as index_sqlite
+from securepacs.index.errand import PLACE, Errand, sweep
+from securepacs.index.schema import Content, Row, Table
 from securepacs.program import program
-from securepacs.progress import Progress
+from securepacs.state.pending import forget_half_made
+from securepacs.state.workspace import Workspace
 from securepacs.target import container_name
-from securepacs.terminal import noted
-from securepacs.workspace import Workspace
 
 _OUT: Final = f"{PLACE}/out"
 _SAYING: Final = f" >/dev/null 2>{_OUT}/said"

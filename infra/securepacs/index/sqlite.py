@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from securepacs.errors import RefusedError
-from securepacs.index_schema import ONLY_IN_SQLITE, SHAPE_IN_SQLITE, TABLES, Content, Row, Shape, Table, Value, hold_known
+from securepacs.index.schema import ONLY_IN_SQLITE, SHAPE_IN_SQLITE, TABLES, Content, Row, Shape, Table, Value, hold_known
 
 _WHERE = "the SQLite index"
 

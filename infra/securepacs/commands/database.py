@@ -7,12 +7,14 @@ from typing import Annotated
 
 import typer
 
-from securepacs import edits, index_place, inventory
+from securepacs import inventory
 from securepacs.clinic import CONFIG_KEY, DATABASES
-from securepacs.deployment import config_path, declared, place_of
+from securepacs.commands import edits
+from securepacs.commands.deployment import config_path, declared, place_of
+from securepacs.commands.terminal import Config, Stack, noted, told
 from securepacs.errors import ConfigurationError
-from securepacs.index_move import Move
-from securepacs.terminal import Config, Stack, noted, told
+from securepacs.index import place as index_place
+from securepacs.index.move import Move
 
 Forget = Annotated[bool, typer.Option("--forget-old", help="Remove the old index that an earlier move kept.")]
 

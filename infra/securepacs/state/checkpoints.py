@@ -21,7 +21,7 @@ from typing import Any
 
 import yaml
 
-from securepacs.workspace import PROJECT, Workspace, pulumi_cli, write_secret
+from securepacs.state.workspace import PROJECT, Workspace, pulumi_cli, write_secret
 
 #: A state older than this many others is not tried: each costs a second, for the passphrase is stretched.
 MOST_TRIED = 20

@@ -8,11 +8,12 @@ from typing import Annotated, get_args
 
 import typer
 
-from securepacs import edits, inventory
+from securepacs import inventory
 from securepacs.clinic import Clinic, RevocationReason
-from securepacs.deployment import bring_up, config_path, declared, outputs_of
+from securepacs.commands import edits
+from securepacs.commands.deployment import bring_up, config_path, declared, outputs_of
+from securepacs.commands.terminal import Config, Stack, Yes, consents, noted, stack_option, told
 from securepacs.errors import ConfigurationError, NotFoundError, RefusedError
-from securepacs.terminal import Config, Stack, Yes, consents, noted, stack_option, told
 from securepacs.trust import authority_name
 
 rotate = typer.Typer(

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pulumi.automation import events
 from rich.console import Console
 
-from securepacs.consequences import consequence
+from securepacs.commands.consequences import consequence
 
 #: What the engine calls an operation, and what a person would.
 _WORDS = {

@@ -14,8 +14,8 @@ from docker.errors import NotFound
 
 from securepacs import archive
 from securepacs.clinic import Clinic
-from securepacs.errand import Errand
 from securepacs.errors import DeploymentError, RefusedError
+from securepacs.index.errand import Errand
 from securepacs.inventory import data_volume, database_volume, owner, remove_volume, volume_of
 from securepacs.target import container_name
 

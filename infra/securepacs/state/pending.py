@@ -11,10 +11,10 @@ import json
 import os
 import subprocess
 
-from securepacs.checkpoints import present
 from securepacs.errors import DeploymentError
 from securepacs.failures import known_failure
-from securepacs.workspace import Workspace, pulumi_cli
+from securepacs.state.checkpoints import present
+from securepacs.state.workspace import Workspace, pulumi_cli
 
 _SECONDS = 120
 

@@ -19,7 +19,7 @@ from ruamel.yaml.util import load_yaml_guess_indent
 
 from securepacs.clinic import CONFIG_KEY, Clinic, RevocationReason
 from securepacs.errors import ConfigurationError, RefusedError
-from securepacs.stackfile import clinic_of, parse_stack_text
+from securepacs.state.stackfile import clinic_of, parse_stack_text
 
 Declared = MutableMapping[str, Any]
 Change = Callable[[Declared], str]

@@ -10,15 +10,17 @@ from typing import Any
 
 from pulumi import automation
 
-from securepacs import index_place, inventory, recovery
+from securepacs import inventory
 from securepacs.clinic import Clinic
+from securepacs.commands.progress import Progress
+from securepacs.commands.terminal import noted
 from securepacs.errors import HostError, NotFoundError
 from securepacs.failures import engine_failed
-from securepacs.pending import forget_half_made
-from securepacs.progress import Progress
-from securepacs.stackfile import clinic_of, read_stack_file
-from securepacs.terminal import noted
-from securepacs.workspace import Workspace, project_folder, workspace
+from securepacs.index import place as index_place
+from securepacs.state import recovery
+from securepacs.state.pending import forget_half_made
+from securepacs.state.stackfile import clinic_of, read_stack_file
+from securepacs.state.workspace import Workspace, project_folder, workspace
 
 
 def config_path(stack: str, config: Path | None) -> Path:

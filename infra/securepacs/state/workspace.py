@@ -23,8 +23,8 @@ import yaml
 from pulumi import automation
 
 from securepacs.errors import HostError, NotFoundError
-from securepacs.locks import clear_dead_locks, clear_unfinished
 from securepacs.program import program
+from securepacs.state.locks import clear_dead_locks, clear_unfinished
 
 PROJECT = "securepacs"
 
