@@ -117,7 +117,8 @@ _TEMPLATES.filters["word"] = word
 
 def _server_options(peer: Peer) -> str:
     """Give the options of HAProxy's server line for a peer: how its address is found, and how it must prove itself."""
-    options = ["resolvers engine init-addr last,libc,none"]
+    # Names are looked up while HAProxy runs: a name server that does not answer must not hold up a start or a reload.
+    options = ["resolvers engine init-addr none"]
     if peer.plaintext is None:
         options.append(f"ssl crt {FOLDER}/egress.pem verify required")
         if peer.certificate:
