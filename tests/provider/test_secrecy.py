@@ -49,7 +49,7 @@ def test_a_secret_is_in_its_file_and_nowhere_else(made: Maker, provider: Provide
             "pids": 16,
             "healthcheck": {"test": ["test", "-r", "/conf/key"], "intervalSeconds": 1},
             "stopSignal": "SIGKILL",
-            "restartOn": {"files": files.state["revision"]},
+            "restartOn": files.state["revisions"],
         },
     )
     files = provider.update(files, {**written, "files": {"key": {"content": Secret(CANARY)}, "more": {"content": Secret(CANARY)}}})
@@ -61,7 +61,7 @@ def test_a_secret_is_in_its_file_and_nowhere_else(made: Maker, provider: Provide
         "image": json.dumps(engine.images.get(image).attrs) + json.dumps(engine.images.get(image).history()),
         "log": shown.logs().decode(),
         "processes": arguments_and_environments(),
-        "revision": files.output("revision"),
+        "revisions": json.dumps(files.output("revisions")),
         "layers": str(shown.diff()),
     }
     assert [name for name, text in seen.items() if CANARY in text] == []
