@@ -55,7 +55,9 @@ class Elsewhere:
     def configure(self, **changes: object) -> None:
         """Write the clinic's configuration: its addresses are those of the engine's network."""
         where = {"dicom": {"addresses": [INSIDE], "port": DICOM_PORT}, "https": {"addresses": [INSIDE], "port": HTTPS_PORT}}
-        configuration(self.stack.config, NAME, DICOM_PORT, HTTPS_PORT, **{**where, **changes})
+        # No name server answers there, and the gateway would wait for one: ten seconds a name at each start.
+        peers = [{"ae_title": "CT01", "verbs": ["echo", "store"]}, {"ae_title": "WS01", "verbs": ["echo", "find"]}]
+        configuration(self.stack.config, NAME, DICOM_PORT, HTTPS_PORT, **{**where, "peers": peers, **changes})
 
     def pacs(self) -> Deployed:
         """See the clinic from the test's own network."""
