@@ -144,7 +144,7 @@ def test_a_port_that_another_program_holds_is_told(twin: Stack, tmp_path: Path) 
     """A taken port ends in one line and status 4, before anything of a new clinic is made."""
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
-        path = configuration(tmp_path / "taken.yaml", dicom={"port": DICOM_PORT + 2}, https={"port": port})
+        path = configuration(tmp_path / "taken.yaml", name="deptaken", dicom={"port": DICOM_PORT + 2}, https={"port": port})
         answer = refused(twin, "up", "--stack", "deptaken", "--config", str(path))
     assert answer.returncode == 4
     where = f"securepacs:clinic.https.port: got 127.0.0.1:{port}, which another program holds"
