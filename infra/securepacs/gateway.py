@@ -43,8 +43,9 @@ TLS_CURVES = ("X25519", "P-256", "P-384")
 #: A peer has this long for its whole A-ASSOCIATE-RQ.
 ASSOCIATE_SECONDS = 5
 
-#: Associations that were open at a reload end after this long.
-HARD_STOP_SECONDS = 300
+#: Associations that were open at a reload may go on this long, and outlive so many further reloads. What may not go on at all,
+#: because its peer was removed or its certificate revoked, the reload itself ends.
+HARD_STOP_SECONDS, MOST_RELOADS = 3600, 10
 
 #: Tries to reach the archive, a second apart: it restarts in less.
 ARCHIVE_RETRIES = 10
@@ -146,6 +147,7 @@ def haproxy_configuration(clinic: Clinic, secrets: GatewaySecrets) -> str:
         ports={"dicom": PORT_DICOM, "https": PORT_HTTPS},
         maxconn=max(2000, clinic.limits.connections_per_source * len(addresses) + clinic.limits.associations),
         hard_stop_seconds=HARD_STOP_SECONDS,
+        most_reloads=MOST_RELOADS,
         associate_seconds=ASSOCIATE_SECONDS,
         tls12_ciphers=":".join(TLS12_CIPHERS),
         tls13_ciphers=":".join(TLS13_CIPHERS),
