@@ -93,6 +93,9 @@ def inside(engine: docker.DockerClient, script: str) -> str:
     return output.decode()
 
 
+#: Says much at each start, and at its end why.
+TALKATIVE = "for i in $(seq 30); do echo line $i; done; sleep 0.3; echo the-reason-why; exit 3"
+
 IMAGE_ID = "sha256:" + "0" * 64
 
 
@@ -312,6 +315,7 @@ def leaves_nothing(engine: docker.DockerClient, name: str = NAME) -> bool:
     ("more", "told"),
     [
         ({"command": ["sh", "-c", "echo the-reason-why; exit 3"]}, "ended with status 3; the end of its log:\n  the-reason-why"),
+        ({"command": ["sh", "-c", TALKATIVE]}, "ended with status 3; the end of its log:\n  line 7\n"),
         ({"healthcheck": {**HEALTH, "test": ["sh", "-c", "echo not well; exit 1"]}}, "is unhealthy (last check: 'not well')"),
         ({"healthcheck": {**HEALTH, "startSeconds": 60, "test": ["false"]}, "healthySeconds": 2}, "was not healthy after 2 s"),
         ({"command": ["/no/such/program"]}, "No such file or directory"),
@@ -319,7 +323,7 @@ def leaves_nothing(engine: docker.DockerClient, name: str = NAME) -> bool:
         ({"networks": [{"name": "sp-prov-none"}]}, "sp-prov-none"),
         ({"ports": [{"hostIp": "192.0.2.1", "hostPort": 12765, "containerPort": 1}]}, "192.0.2.1:12765 is no address of this host"),
     ],
-    ids=["ends", "unhealthy", "slow", "no program", "no image", "no network", "no address"],
+    ids=["ends", "ends with much said", "unhealthy", "slow", "no program", "no image", "no network", "no address"],
 )
 def test_a_failed_creation_tells_why_and_leaves_nothing(  # each row is one way to fail
     place: None, provider: Provider, engine: docker.DockerClient, image: str, more: dict[str, Any], told: str

@@ -34,7 +34,9 @@ IMAGE_STACK: Final = "securepacs.image.stack"
 #: Set when Pulumi cancels: every wait ends at its next look.
 CANCELLED: Final = threading.Event()
 
+#: Lines of a log that are shown, and that are read to find them.
 _LOG_LINES: Final = 25
+_LOG_READ: Final = 1000
 _POLL_SECONDS: Final = 0.25
 _REQUEST_SECONDS: Final = 120
 _local = threading.local()
@@ -179,7 +181,7 @@ def _checked_since(inspected: Mapping[str, Any], since: datetime.datetime | None
 
 def wait_healthy(client: docker.APIClient, name: str, container_id: str, seconds: float, since: datetime.datetime | None = None) -> None:
     """Wait until a container is healthy, by a check that began after `since`; DeploymentError with the log's tail where it is not."""
-    end, ended = time.monotonic() + seconds, ""
+    end = time.monotonic() + seconds
     while True:
         inspected = container_or_none(client, container_id)
         if inspected is None:
@@ -187,10 +189,8 @@ def wait_healthy(client: docker.APIClient, name: str, container_id: str, seconds
         now = health(inspected)
         if now == "healthy" and _checked_since(inspected, since):
             return
-        if now in {"exited", "dead", "restarting"}:
-            ended = f" with status {inspected['State']['ExitCode']}"  # once it is restarted the engine forgets it
         if now in {"exited", "dead"} or inspected["RestartCount"] > 1:
-            why = f"ended{ended}"
+            why = f"ended{_last_status(client, inspected)}"
         elif now == "unhealthy" and _checked_since(inspected, since):
             why = f"is unhealthy ({_last_check(inspected)})"
         elif CANCELLED.is_set():
@@ -200,7 +200,23 @@ def wait_healthy(client: docker.APIClient, name: str, container_id: str, seconds
         else:
             time.sleep(_POLL_SECONDS)
             continue
-        raise DeploymentError(f"container {name}: {why}; the end of its log:\n{log_tail(client, container_id)}")
+        # A container that restarts has begun its next run already: the reason stands at the end of the one before.
+        until = _finished(inspected) if inspected["RestartCount"] else None
+        raise DeploymentError(f"container {name}: {why}; the end of its log:\n{log_tail(client, container_id, until)}")
+
+
+def _last_status(client: docker.APIClient, inspected: Mapping[str, Any]) -> str:
+    """Say with which status a container ended last: a restart makes the container itself forget it, the engine's events do not."""
+    made, now = parse_time(inspected["Created"]).timestamp(), engine_time(client).timestamp()
+    died = client.events(since=int(made), until=int(now) + 1, filters={"container": inspected["Id"], "event": "die"}, decode=True)
+    statuses = [event["Actor"]["Attributes"].get("exitCode", "") for event in died]
+    return f" with status {statuses[-1]}" if statuses and statuses[-1] else ""
+
+
+def _finished(inspected: Mapping[str, Any]) -> datetime.datetime | None:
+    """Give the time at which a container's last run ended; None where none has."""
+    finished = parse_time(inspected["State"]["FinishedAt"])
+    return finished if finished.year > 1 else None
 
 
 def _last_check(inspected: Mapping[str, Any]) -> str:
@@ -208,10 +224,13 @@ def _last_check(inspected: Mapping[str, Any]) -> str:
     return f"last check: {' '.join(str(log[-1]['Output']).split())[:300]!r}" if log else "no check ended yet"
 
 
-def log_tail(client: docker.APIClient, container_id: str) -> str:
-    """Give the last lines of a container's log, indented."""
+def log_tail(client: docker.APIClient, container_id: str, until: datetime.datetime | None = None) -> str:
+    """Give the last lines of a container's log, those up to `until` where it is given, indented."""
     try:
-        text = client.logs(container_id, stdout=True, stderr=True, tail=_LOG_LINES).decode(errors="replace")
+        # The engine's own `until` is applied after its `tail`, which may leave nothing.
+        text = client.logs(container_id, stdout=True, stderr=True, timestamps=True, tail=_LOG_READ).decode(errors="replace")
     except APIError as refused:
-        text = f"(no log: {explain(refused)})"
-    return "\n".join(f"  {line}" for line in text.splitlines()) or "  (empty)"
+        return f"  (no log: {explain(refused)})"
+    stamped = (line.partition(" ") for line in text.splitlines())
+    lines = [said for when, _, said in stamped if until is None or parse_time(when) <= until]
+    return "\n".join(f"  {line}" for line in lines[-_LOG_LINES:]) or "  (empty)"
