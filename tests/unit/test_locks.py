@@ -66,6 +66,24 @@ def test_the_lock_of_a_running_pulumi_stays(tmp_path: Path) -> None:
         process.wait()
 
 
+def test_the_lock_of_a_killed_pulumi_that_nobody_asked_about_is_cleared(tmp_path: Path) -> None:
+    """A zombie has its name and its number still, and holds no lock."""
+    sleep = shutil.which("sleep")
+    assert sleep is not None
+    running = tmp_path / "pulumi"
+    shutil.copy(sleep, running)
+    process = subprocess.Popen([running, "30"])
+    lay(tmp_path, "a", json.dumps({"pid": process.pid, "hostname": socket.gethostname()}))
+    process.kill()
+    stat, end = Path(f"/proc/{process.pid}/stat"), time.monotonic() + 5
+    while ") Z" not in stat.read_text() and time.monotonic() < end:
+        time.sleep(0.01)
+    try:
+        assert clear_dead_locks(tmp_path, "securepacs", "dev") == 1
+    finally:
+        process.wait()
+
+
 @pytest.mark.parametrize("content", ["", "{}", "[1]", '{"pid": "x", "hostname": "h"}', '{"pid": 1, "hostname": "another-host"}'])
 def test_what_is_not_understood_stays(tmp_path: Path, content: str) -> None:
     """A lock of another host, or one that cannot be read, is kept."""

@@ -18,11 +18,15 @@ UNFINISHED_SECONDS = 5.0
 
 
 def _is_alive(pid: int) -> bool:
-    """Tell whether a Pulumi CLI runs under this process id; another program may have got it since."""
+    """Tell whether a Pulumi CLI runs under this process id; another program may have got it since.
+
+    One that was killed and that nobody has asked about yet still has its entry (a zombie, proc(5)), and holds nothing.
+    """
     try:
-        return Path(f"/proc/{pid}/comm").read_text(encoding="utf-8").strip() == "pulumi"
+        before, _, after = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")
     except OSError:
         return False
+    return before.partition("(")[2] == "pulumi" and after.split()[0] not in {"Z", "X"}
 
 
 def clear_dead_locks(backend: Path, project: str, stack: str) -> int:
