@@ -171,9 +171,9 @@ class Living:
         """Offer a bundle's certificate, trusting the authorities that came with it."""
         return Offer(material.ca.read_text(encoding="ascii"), self.target.dicom.server_name, material)
 
-    def calling(self, name: str) -> Calling:
-        """Give a peer that calls with the newest bundle that was fetched."""
-        return lambda: self.caller(name)
+    def calling(self, name: str, timeout: float = 10.0) -> Calling:
+        """Give a peer that calls with the newest bundle that was fetched, and waits so many seconds for each answer."""
+        return lambda: dataclasses.replace(self.caller(name), timeout=timeout)
 
     def web(self) -> Line:
         """The line to the HTTPS listener."""
