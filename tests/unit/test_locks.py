@@ -46,13 +46,18 @@ def test_a_process_that_got_the_number_since_does_not_count(tmp_path: Path) -> N
     assert clear_dead_locks(tmp_path, "securepacs", "dev") == 1
 
 
-def test_the_lock_of_a_running_pulumi_stays(tmp_path: Path) -> None:
-    """A lock whose holder is alive is kept."""
+def start_pulumi(folder: Path) -> subprocess.Popen[bytes]:
+    """Start a process that has Pulumi's name, and only sleeps."""
     sleep = shutil.which("sleep")
     assert sleep is not None
-    running = tmp_path / "pulumi"
+    running = folder / "pulumi"
     shutil.copy(sleep, running)
-    process = subprocess.Popen([running, "30"])
+    return subprocess.Popen([running, "30"])
+
+
+def test_the_lock_of_a_running_pulumi_stays(tmp_path: Path) -> None:
+    """A lock whose holder is alive is kept."""
+    process = start_pulumi(tmp_path)
     try:
         # Popen returns a moment before the kernel gives the process its new name.
         name, end = Path(f"/proc/{process.pid}/comm"), time.monotonic() + 5
@@ -68,11 +73,7 @@ def test_the_lock_of_a_running_pulumi_stays(tmp_path: Path) -> None:
 
 def test_the_lock_of_a_killed_pulumi_that_nobody_asked_about_is_cleared(tmp_path: Path) -> None:
     """A zombie has its name and its number still, and holds no lock."""
-    sleep = shutil.which("sleep")
-    assert sleep is not None
-    running = tmp_path / "pulumi"
-    shutil.copy(sleep, running)
-    process = subprocess.Popen([running, "30"])
+    process = start_pulumi(tmp_path)
     lay(tmp_path, "a", json.dumps({"pid": process.pid, "hostname": socket.gethostname()}))
     process.kill()
     stat, end = Path(f"/proc/{process.pid}/stat"), time.monotonic() + 5
