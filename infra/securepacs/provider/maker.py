@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -16,13 +17,30 @@ _PROC: Final = Path("/proc")
 _STARTED: Final = 19
 
 
-def _started(pid: int) -> str | None:
-    """Give when a process started, in clock ticks since the boot; None where there is no such process, or it has ended."""
+@dataclass(frozen=True)
+class Running:
+    """A process that runs: its name, and when it started, in clock ticks since the boot."""
+
+    name: str
+    started: str
+
+
+def running(pid: int) -> Running | None:
+    """Look a process up; None where there is none, or it has ended.
+
+    One that was killed and that nobody has asked about yet still has its entry (a zombie, proc(5)), and has ended.
+    """
     try:
-        fields = (_PROC / str(pid) / "stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+        before, _, after = (_PROC / str(pid) / "stat").read_text(encoding="utf-8").rpartition(")")
     except OSError:
         return None
-    return None if fields[0] in {"Z", "X"} else fields[_STARTED]
+    fields = after.split()
+    return None if fields[0] in {"Z", "X"} else Running(before.partition("(")[2], fields[_STARTED])
+
+
+def _started(pid: int) -> str | None:
+    found = running(pid)
+    return found.started if found else None
 
 
 @functools.cache

@@ -11,6 +11,8 @@ import socket
 import time
 from pathlib import Path
 
+from securepacs.provider.maker import running
+
 PROJECT_LOCKS = Path(".pulumi") / "locks" / "organization"
 
 #: Pulumi writes a file beside its place and then renames it, within milliseconds; one that is older is of a run that was killed.
@@ -18,15 +20,9 @@ UNFINISHED_SECONDS = 5.0
 
 
 def _is_alive(pid: int) -> bool:
-    """Tell whether a Pulumi CLI runs under this process id; another program may have got it since.
-
-    One that was killed and that nobody has asked about yet still has its entry (a zombie, proc(5)), and holds nothing.
-    """
-    try:
-        before, _, after = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")
-    except OSError:
-        return False
-    return before.partition("(")[2] == "pulumi" and after.split()[0] not in {"Z", "X"}
+    """Tell whether a Pulumi CLI runs under this process id; another program may have got it since."""
+    found = running(pid)
+    return found is not None and found.name == "pulumi"
 
 
 def clear_dead_locks(backend: Path, project: str, stack: str) -> int:
