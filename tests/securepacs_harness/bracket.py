@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from enum import StrEnum
-from typing import Final
+from typing import Final, Protocol
 
 from securepacs_harness.observation import Attempt, Layer, Observation, Outcome
 
@@ -101,11 +101,22 @@ def judge(before: Observation, seen: Observation, after: Observation) -> Verdict
     return Verdict.REFUSED if seen.outcome is Outcome.REFUSED else Verdict.INCONCLUSIVE
 
 
+class Keeper(Protocol):
+    """Whoever keeps what was tried."""
+
+    def keep(self, made: Sequence[Refusal]) -> None:
+        """Take note of these."""
+
+
 class Ledger:
     """Counts what was tried in a session."""
 
     def __init__(self) -> None:
         self.refusals: list[Refusal] = []
+
+    def keep(self, made: Sequence[Refusal]) -> None:
+        """Add these."""
+        self.refusals.extend(made)
 
     def summary(self) -> str:
         """Tell it in one line."""
@@ -116,9 +127,9 @@ class Ledger:
 class Bracket:
     """Two runs of one control around whatever is tried."""
 
-    def __init__(self, control: Attempt, ledger: Ledger | None = None) -> None:
+    def __init__(self, control: Attempt, keeper: Keeper | None = None) -> None:
         self._control = control
-        self._ledger = ledger
+        self._keeper = keeper
 
     def refuses(self, attempt: Attempt, *, layer: Layer | Collection[Layer], code: str | Collection[str] | None = None) -> Refusal:
         """Try one attempt between two controls."""
@@ -135,8 +146,8 @@ class Bracket:
             Refusal(attempt.what, expected, before, answer, after, maker=_MAKER)
             for (attempt, expected), answer in zip(wanted, seen, strict=True)
         ]
-        if self._ledger is not None:
-            self._ledger.refusals.extend(made)
+        if self._keeper is not None:
+            self._keeper.keep(made)
         return made
 
     def refuses_all(self, cases: Iterable[tuple[Attempt, Expected]], *, workers: int = 1) -> list[Refusal]:
@@ -148,9 +159,9 @@ class Bracket:
         return made
 
 
-def bracket(control: Attempt, ledger: Ledger | None = None) -> Bracket:
+def bracket(control: Attempt, keeper: Keeper | None = None) -> Bracket:
     """Begin a claim of refusal with the control that must succeed before and after."""
-    return Bracket(control, ledger)
+    return Bracket(control, keeper)
 
 
 def accepts(attempt: Attempt, *, code: str | None = None) -> Observation:

@@ -17,6 +17,7 @@ from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, ImplicitVRLittle
 REAL_FILES = ("CT_small.dcm", "MR_small.dcm")
 
 PATIENT_ID = "CANARY"
+PATIENT_NAME = "CANARY^SYNTHETIC"
 _SIDE = 16
 
 
@@ -56,7 +57,7 @@ def real_file(name: str) -> Instance:
 def write_canary(folder: Path, *, study: str | None = None, number: int = 1) -> Instance:
     """Write a synthetic CT image with new identifiers (in `study`, where one is given) and give it."""
     data = Dataset()
-    data.PatientName = "CANARY^SYNTHETIC"
+    data.PatientName = PATIENT_NAME
     data.PatientID = PATIENT_ID
     data.PatientBirthDate = ""
     data.PatientSex = "O"

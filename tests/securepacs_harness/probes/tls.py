@@ -131,3 +131,12 @@ def failed(error: Exception, layer: Layer) -> Observation:
     if isinstance(error, ConnectionError):
         return Observation(layer, Outcome.REFUSED, "reset")
     return Observation(Layer.TCP, Outcome.INCONCLUSIVE, type(error).__name__, str(error))
+
+
+def can_offer(offer: Offer) -> bool:
+    """Tell whether this machine's TLS library can offer it at all."""
+    try:
+        offer.context()
+    except CannotOfferError:
+        return False
+    return True
