@@ -25,7 +25,11 @@ class NotRefusedError(AssertionError):
 
 
 class NotAcceptedError(AssertionError):
-    """A success was required and did not come."""
+    """A success was required and did not come; `seen` came instead."""
+
+    def __init__(self, message: str, seen: Observation) -> None:
+        super().__init__(message)
+        self.seen = seen
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -169,5 +173,5 @@ def accepts(attempt: Attempt, *, code: str | None = None) -> Observation:
     seen = attempt._run()
     if seen.outcome is not Outcome.ACCEPTED or code not in {None, seen.code}:
         wanted = f" with {code}" if code else ""
-        raise NotAcceptedError(f"{attempt.what}: expected acceptance{wanted}, got {seen}")
+        raise NotAcceptedError(f"{attempt.what}: expected acceptance{wanted}, got {seen}", seen)
     return seen

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from securepacs_harness.bracket import Bracket, Expected, Refusal, Verdict, at, bracket
+from securepacs_harness.bracket import Bracket, Expected, NotAcceptedError, Refusal, Verdict, accepts, at, bracket
 from securepacs_harness.observation import Attempt, Layer, Observation, Outcome
 from securepacs_harness.results import WORST_FIRST, Case, Seen, Status
 from securepacs_harness.target import Expectation
@@ -68,15 +68,18 @@ class Record:
 
     def accepts(self, attempt: Attempt, *, code: str | None = None) -> Observation:
         """Try what is declared to work, and give the answer. A refusal is a finding; no answer at all shows nothing."""
-        seen = attempt._run()
-        works = seen.outcome is Outcome.ACCEPTED and code in {None, seen.code}
-        wrong = Status.FOUND if _reached(seen) else Status.INCONCLUSIVE
+        try:
+            seen = accepts(attempt, code=code)
+            status = Status.PASSED
+        except NotAcceptedError as other:
+            seen = other.seen
+            status = Status.FOUND if _reached(seen) else Status.INCONCLUSIVE
         self.cases.append(
             Case(
                 what=attempt.what,
                 claim="accepted",
                 expected=f"accepted{f' with {code}' if code else ''}",
-                status=Status.PASSED if works else wrong,
+                status=status,
                 seen=seen_of(seen),
             )
         )

@@ -69,7 +69,11 @@ def test_a_target_is_read_from_either_form(tmp_path: Path, ending: str, dump: An
         ("https.roles.viewer", [{"methods": ["GET"], "route": "/studies"}], "https.roles.viewer.0.route: got '/studies'"),
         ("https.roles.viewer", [{"methods": ["GET"], "route": "^([$"}], "https.roles.viewer.0.route: got '^([$'"),
         ("https.base_url", "http://localhost", "https.base_url: got 'http://localhost'"),
-        ("waivers", [{"what": "x", "reason": "y", "until": "soon"}], "waivers.0.until: got 'soon'"),
+        ("waivers", [{"what": "x", "reason": "y", "owner": "z", "until": "soon"}], "waivers.0.until: got 'soon'"),
+        ("waivers", [{"what": "x", "reason": "y", "until": "2030-01-01"}], "waivers.0.owner: got nothing"),
+        ("log", {"part": "printer"}, "log.part: got 'printer', allowed are the parts of inside"),
+        ("expects", {"tls.versions": {"layers": []}}, "expects.tls.versions.layers: got '[]'"),
+        ("ca", " ", "ca: got nothing"),
         ("budget.connections", 0, "budget.connections: got '0'"),
     ],
 )
