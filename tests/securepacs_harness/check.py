@@ -10,10 +10,10 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeVar
 
 import pytest
-from securepacs_policies.controls import CONTROLS
 
 from securepacs_harness.errors import CatalogueError
 from securepacs_harness.results import Tier
+from securepacs_policies.controls import CONTROLS
 
 _ID = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*\.[a-z0-9]+(-[a-z0-9]+)*")
 
@@ -43,7 +43,7 @@ _KNOWN: dict[str, tuple[Check, str]] = {}
 
 
 def check(
-    id: str,  # noqa: A002 - it is called an id wherever it is read
+    id: str,
     title: str,
     *,
     tier: Tier | str = Tier.SAFE,
@@ -83,4 +83,4 @@ def packaged() -> Mapping[str, Check]:
     for module in sorted(pkgutil.iter_modules(checks.__path__), key=lambda found: found.name):
         if module.name.startswith("test_"):
             importlib.import_module(f"{checks.__name__}.{module.name}")
-    return {id: made for id, (made, place) in _KNOWN.items() if place.startswith(f"{checks.__name__}.")}  # noqa: A001 - as above
+    return {id: made for id, (made, place) in _KNOWN.items() if place.startswith(f"{checks.__name__}.")}

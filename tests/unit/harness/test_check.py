@@ -17,7 +17,7 @@ from securepacs_harness.results import Tier
         ("tls.versions", (), "safe", "declares it, and so does"),
     ],
 )
-def test_a_wrong_entry_is_refused(id: str, controls: tuple[str, ...], tier: str, told: str) -> None:  # noqa: A002 - its name
+def test_a_wrong_entry_is_refused(id: str, controls: tuple[str, ...], tier: str, told: str) -> None:
     """A malformed or taken id, a control that does not exist and an unknown tier end with one line."""
     packaged()
 
