@@ -25,7 +25,7 @@ FRAMEWORKS: Final[Mapping[str, Framework]] = {
         Framework("HIPAA", "HIPAA Security Rule, 45 CFR part 164 subpart C", "as amended on 25 January 2013"),
         Framework("800-53", "NIST SP 800-53, Security and Privacy Controls", "revision 5, release 5.1.1"),
         Framework("800-66", "NIST SP 800-66, Implementing the HIPAA Security Rule", "revision 2, February 2024"),
-        Framework("1800-24", "NIST SP 1800-24, Securing Picture Archiving and Communication System (CSF 1.1 subcategories)", "December 2020"),
+        Framework("1800-24", "NIST SP 1800-24, Securing PACS (subcategories of the Cybersecurity Framework 1.1)", "December 2020"),
         Framework("CIS-Docker", "CIS Docker Benchmark", "1.6.0"),
         Framework("DICOM", "DICOM PS3.15, Security and System Management Profiles", "2024"),
         Framework("IHE", "IHE IT Infrastructure Technical Framework, Audit Trail and Node Authentication", "revision 20, 2023"),
@@ -87,7 +87,13 @@ _CONTROLS: Final = (
         "transmission-encryption",
         "Images travel encrypted",
         "DICOM and the web are reached over TLS only.",
-        {"HIPAA": "164.312(e)(1) 164.312(e)(2)(i) 164.312(e)(2)(ii)", "800-53": "SC-8 SC-13", "1800-24": "PR.DS-2", "DICOM": "B.12", "IHE": "ITI-19"},
+        {
+            "HIPAA": "164.312(e)(1) 164.312(e)(2)(i) 164.312(e)(2)(ii)",
+            "800-53": "SC-8 SC-13",
+            "1800-24": "PR.DS-2",
+            "DICOM": "B.12",
+            "IHE": "ITI-19",
+        },
         "Devices that know no TLS: a waiver, a segment of their own, their replacement.",
     ),
     _control(
