@@ -47,6 +47,7 @@ def target(clinic: Clinic, ca_pem: str) -> dict[str, Any]:
     host = _at(clinic.https)
     published = {endpoint.port for _, endpoint in clinic.published()}
     roles = dict.fromkeys(person.role for person in clinic.people)
+    admins = [person.name for person in clinic.people if person.role == "admin"]
     return {
         "version": VERSION,
         "name": clinic.name,
@@ -72,6 +73,7 @@ def target(clinic: Clinic, ca_pem: str) -> dict[str, Any]:
             for peer in clinic.peers
             if (w := peer.plaintext)
         ],
+        **({"cleanup": {"by": "orthanc", "user": admins[0]}} if admins else {}),
         "inside": {part: f"docker://{container_name(clinic, part)}" for part in parts(clinic)},
         "budget": {"connections": 5000, "seconds": 900},
     }

@@ -16,6 +16,8 @@ class Verdict(StrEnum):
 
     REFUSED = "refused"
     ACCEPTED = "accepted"
+    UNANSWERED = "unanswered"
+    """There was no answer between two successes: no refusal, but what a claim of silence asks for."""
     INCONCLUSIVE = "inconclusive"
     """Nothing was shown; it counts as a failure."""
 
@@ -34,10 +36,14 @@ class NotAcceptedError(AssertionError):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Expected:
-    """How the refusal is declared to look: at one of `layers`, with one of `codes` (empty: any)."""
+    """How the refusal is declared to look: at one of `layers`, with one of `codes` (empty: any).
+
+    With `silence` no answer at all is as good: the claim is then that nothing is given, not that it is refused.
+    """
 
     layers: frozenset[Layer]
     codes: frozenset[str] = frozenset()
+    silence: bool = False
 
     def met_by(self, seen: Observation) -> bool:
         """Tell whether the answer came from the layer and with the code that is declared."""
@@ -45,14 +51,14 @@ class Expected:
 
     def __str__(self) -> str:
         codes = f" with {' or '.join(sorted(self.codes))}" if self.codes else ""
-        return f"{' or '.join(sorted(self.layers))}{codes}"
+        return f"{' or '.join(sorted(self.layers))}{codes}{', or unanswered' if self.silence else ''}"
 
 
-def at(layer: Layer | Collection[Layer], code: str | Collection[str] | None = None) -> Expected:
-    """Say how a refusal is to look: layer or layers, and code or codes (None: any)."""
+def at(layer: Layer | Collection[Layer], code: str | Collection[str] | None = None, *, silence: bool = False) -> Expected:
+    """Say how a refusal is to look: layer or layers, and code or codes (None: any); and whether silence is as good."""
     layers = frozenset({layer}) if isinstance(layer, Layer) else frozenset(layer)
     codes = frozenset({code}) if isinstance(code, str) else frozenset(code or ())
-    return Expected(layers, codes)
+    return Expected(layers, codes, silence)
 
 
 _MAKER: Final = object()
@@ -75,12 +81,14 @@ class Refusal:
 
     @property
     def verdict(self) -> Verdict:
-        """REFUSED, ACCEPTED or INCONCLUSIVE."""
+        """REFUSED, ACCEPTED, UNANSWERED or INCONCLUSIVE."""
         return judge(self.before, self.seen, self.after)
 
     @property
     def as_declared(self) -> bool:
-        """Whether it was refused, and by the layer and with the code that is declared."""
+        """Whether it was refused, and by the layer and with the code that is declared; or unanswered, where that is declared."""
+        if self.verdict is Verdict.UNANSWERED:
+            return self.expected.silence
         return self.verdict is Verdict.REFUSED and self.expected.met_by(self.seen)
 
     def __str__(self) -> str:
@@ -102,7 +110,7 @@ def judge(before: Observation, seen: Observation, after: Observation) -> Verdict
         return Verdict.ACCEPTED
     if before.outcome is not Outcome.ACCEPTED or after.outcome is not Outcome.ACCEPTED:
         return Verdict.INCONCLUSIVE
-    return Verdict.REFUSED if seen.outcome is Outcome.REFUSED else Verdict.INCONCLUSIVE
+    return {Outcome.REFUSED: Verdict.REFUSED, Outcome.TIMEOUT: Verdict.UNANSWERED}.get(seen.outcome, Verdict.INCONCLUSIVE)
 
 
 class Keeper(Protocol):

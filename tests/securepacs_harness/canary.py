@@ -80,6 +80,15 @@ def write_canary(folder: Path, *, study: str | None = None, number: int = 1) -> 
     return described(path)
 
 
+def write_twin(folder: Path, image: Instance) -> Instance:
+    """Write another image under the identifiers of `image`: every pixel is inverted."""
+    data = dcmread(image.path)
+    data.PixelData = bytes(byte ^ 0x0F for byte in data.PixelData)
+    path = folder / f"{image.sop_instance}.twin.dcm"
+    data.save_as(path, enforce_file_format=True)
+    return described(path)
+
+
 def dataset_bytes(path: Path) -> bytes:
     """Give a file's data set as it is encoded, without preamble and file meta information (PS3.10 section 7)."""
     with path.open("rb") as file:

@@ -8,11 +8,13 @@ import pytest
 
 from securepacs_harness.bracket import Bracket
 from securepacs_harness.control import control_for
+from securepacs_harness.errors import TargetError
 from securepacs_harness.observation import Attempt
 from securepacs_harness.probes.dimse import Caller
 from securepacs_harness.probes.inside import Inside
 from securepacs_harness.reach import Pacs, Stranger
 from securepacs_harness.record import Record
+from securepacs_harness.residue import Canaries
 from securepacs_harness.running import RECORD, VERIFICATION
 from securepacs_harness.session import Verification
 from securepacs_harness.target import Target
@@ -69,3 +71,11 @@ def control(pacs: Pacs, record: Record) -> Callable[..., Bracket]:
         return record.bracket(wanted if isinstance(wanted, Attempt) else control_for(pacs, wanted))
 
     return begin
+
+
+@pytest.fixture(scope="session")
+def canaries(verification: Verification) -> Canaries:
+    """Give the synthetic studies of this run, for checks of the tier write. Raises TargetError where they could not be removed."""
+    if verification.target.cleanup is None:
+        raise TargetError("cleanup: got nothing; synthetic studies are stored only where the target says how they are removed")
+    return verification.canaries

@@ -64,6 +64,10 @@ class Attempt:
     what: str
     _observe: Callable[[], Observation]
 
+    def named(self, what: str) -> Attempt:
+        """Give the same attempt under another name."""
+        return dataclasses.replace(self, what=what)
+
     def _run(self) -> Observation:
         """Try it once and note how long it took."""
         began = time.monotonic()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import secrets
+import socket
 from collections.abc import Mapping
 from functools import cached_property
 
@@ -11,7 +12,7 @@ from securepacs_harness.budget import Spending
 from securepacs_harness.bundles import Bundles, Material
 from securepacs_harness.errors import BundleError, TargetError
 from securepacs_harness.observation import Attempt, Layer, Observation, Outcome
-from securepacs_harness.probes import dimse, http
+from securepacs_harness.probes import dimse, http, port
 from securepacs_harness.probes.dimse import Caller
 from securepacs_harness.probes.line import Line
 from securepacs_harness.probes.tls import Offer
@@ -102,6 +103,20 @@ class Pacs:
         if not able:
             return no_control("C-ECHO of a declared peer", "no peer with the verb echo can be called as: its bundle is not at hand")
         return dimse.echo(self.caller(able[0]))
+
+    def port_control(self) -> Attempt:
+        """Give a TCP connection to the DICOM listener, which is declared to be open."""
+        dicom = self.target.dicom
+        return port.connect("TCP to the DICOM listener", dicom.host, dicom.port, spending=self.spending)
+
+    def is_from(self, source: str) -> bool:
+        """Tell whether a connection from this machine to the DICOM host can come from an address."""
+        with socket.socket(socket.AF_INET6 if ":" in source else socket.AF_INET, socket.SOCK_STREAM) as probe:
+            try:
+                probe.bind((source, 0))
+            except OSError:
+                return False
+        return True
 
     @property
     def https(self) -> Https:

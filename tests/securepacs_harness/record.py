@@ -21,12 +21,13 @@ def seen_of(observation: Observation) -> Seen:
     )
 
 
-_BY_VERDICT = {Verdict.ACCEPTED: Status.FOUND, Verdict.INCONCLUSIVE: Status.INCONCLUSIVE}
+#: Verdict -> status of a case that is not as declared. A time-out is no refusal, and no finding either.
+_OTHERWISE = {Verdict.UNANSWERED: Status.INCONCLUSIVE, Verdict.INCONCLUSIVE: Status.INCONCLUSIVE}
 
 
 def case_of(refusal: Refusal) -> Case:
     """Write a bracketed attempt as evidence. A refusal by another layer than declared is a finding: something else was at work."""
-    status = _BY_VERDICT.get(refusal.verdict) or (Status.PASSED if refusal.as_declared else Status.FOUND)
+    status = Status.PASSED if refusal.as_declared else _OTHERWISE.get(refusal.verdict, Status.FOUND)
     elsewhere = refusal.verdict is Verdict.REFUSED and not refusal.as_declared
     return Case(
         what=refusal.what,
@@ -83,6 +84,15 @@ class Record:
                 seen=seen_of(seen),
             )
         )
+        return seen
+
+    def look(self, attempt: Attempt) -> Observation:
+        """Try something whose answer claims nothing by itself, and note what it was: the check looks at what became of it."""
+        try:
+            seen = accepts(attempt)
+        except NotAcceptedError as other:
+            seen = other.seen
+        self.cases.append(Case(what=attempt.what, claim="fact", expected="any answer", status=Status.PASSED, seen=seen_of(seen)))
         return seen
 
     def fact(self, what: str, *, expected: str, told: str, holds: bool) -> None:

@@ -22,6 +22,8 @@ from securepacs_harness.session import Given, Verification, own_check
 
 RECORD = pytest.StashKey[Record]()
 VERIFICATION = pytest.StashKey[Verification]()
+#: Removes what the checks before it stored.
+LAST_OF_WRITE = "target.residue"
 _STARTED = pytest.StashKey[float]()
 
 
@@ -62,7 +64,7 @@ class Running:
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         """Bring the checks into the order of their tiers: what may disturb comes last."""
         order = list(Tier)
-        items.sort(key=lambda item: order.index(check_of(item).tier))
+        items.sort(key=lambda item: (order.index(check_of(item).tier), check_of(item).id == LAST_OF_WRITE))
 
     def pytest_deselected(self, items: Sequence[pytest.Item]) -> None:
         """Note what the command line left out."""
@@ -79,6 +81,8 @@ class Running:
         item.stash[RECORD] = Record(check.id, self._verification.target.expects)
         item.stash[_STARTED] = time.monotonic()
         why = self._verification.out_of_tier(check)
+        if not why and check.tier is Tier.WRITE and self._verification.target.cleanup is None:
+            why = "the target does not say how synthetic studies are removed (cleanup)"
         if why:
             self._told(self._verification.leave_out(check, why))
             pytest.skip(why)
@@ -126,6 +130,8 @@ class Running:
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
         """Write the evidence, and give the run's own exit status."""
+        # What a run that was cut short has stored goes too.
+        self._verification.canaries.remove(Record())
         run = self._verification.run()
         out: Path | None = self._config.getoption("--pacs-out")
         known = (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED)

@@ -9,25 +9,21 @@ import hashlib
 import importlib.metadata
 import json
 import os
-import ssl
 import stat
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
 
 from securepacs_harness import authorisation, canary
 from securepacs_harness.budget import Spending
 from securepacs_harness.bundles import Bundles
 from securepacs_harness.check import Check
 from securepacs_harness.errors import BundleError, TargetError
-from securepacs_harness.observation import EndedError, Layer
+from securepacs_harness.probes import certificate
 from securepacs_harness.probes.inside import Inside
-from securepacs_harness.probes.line import Line, opened
 from securepacs_harness.reach import Pacs, password_variable
 from securepacs_harness.record import Record
+from securepacs_harness.residue import Canaries
 from securepacs_harness.results import Case, CheckResult, Run, Status, TargetFacts, Tier, WaiverState
 from securepacs_harness.target import Target, Waiver, load_target
 
@@ -77,22 +73,6 @@ def fingerprint_of(target: Target) -> str:
     return hashlib.sha256(json.dumps(target.model_dump(mode="json"), sort_keys=True).encode()).hexdigest()
 
 
-def seen_certificate(line: Line) -> str:
-    """Give the SHA-256 of the certificate that a listener shows, whoever signed it; '' where none came."""
-    if line.offer is None:
-        return ""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    try:
-        with opened(dataclasses.replace(line, timeout=5), Layer.HTTP, context=context) as connection:
-            sock = connection.sock
-            der = sock.getpeercert(binary_form=True) if isinstance(sock, ssl.SSLSocket) else None
-    except EndedError:
-        return ""
-    return x509.load_der_x509_certificate(der).fingerprint(hashes.SHA256()).hex() if der else ""
-
-
 class Verification:
     """One run. It is made before the first check, and makes the Run after the last."""
 
@@ -112,15 +92,16 @@ class Verification:
         budget = self.target.budget
         self.spending = Spending(budget.connections, budget.seconds)
         self.pacs = Pacs(self.target, Bundles(bundles), passwords, self.spending)
+        self.canaries = Canaries(self.pacs, self.folder)
         self.versions: dict[str, str] = {}
         """Product -> version, as checks saw it."""
         self._results: dict[str, CheckResult] = {}
         self._waivers_used: set[Waiver] = set()
         self._insides: dict[str, Inside] = {}
         self._today = today
-        self._certificates = {"dicom": seen_certificate(self.pacs.line(None))}
-        if self.target.https:
-            self._certificates["https"] = seen_certificate(self.pacs.web)
+        lines = {"dicom": self.pacs.line(None), **({"https": self.pacs.web} if self.target.https else {})}
+        found = {listener: certificate.shown(line) for listener, line in lines.items()}
+        self._certificates = {listener: certificate.fingerprint(there) for listener, there in found.items() if there}
 
     def inside(self, part: str) -> Inside:
         """Look inside a declared part. Raises TargetError where it is not declared."""
@@ -192,7 +173,7 @@ class Verification:
                 dicom=f"{dicom.host}:{dicom.port} {dicom.ae_title}",
                 https=self.target.https.base_url if self.target.https else "",
                 declaration=fingerprint_of(self.target),
-                certificates={listener: seen for listener, seen in self._certificates.items() if seen},
+                certificates=self._certificates,
                 versions=self.versions,
             ),
             vantage=self.given.vantage or self.target.vantage or "not stated",

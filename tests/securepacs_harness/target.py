@@ -100,10 +100,12 @@ class Rule(Declared):
 
 
 class Https(Declared):
-    """The HTTPS listener, its users and their rights."""
+    """The web listener, its users and their rights. One without TLS (http://) can be declared; it is a finding of its own."""
 
-    base_url: Annotated[str, Field(pattern=r"^https://[^/]+$")]
+    base_url: Annotated[str, Field(pattern=r"^https?://[^/]+$")]
     server_name: str = "localhost"
+    login: bool = True
+    """Whether it is declared to ask for a login (HTTP Basic)."""
     users: dict[str, User] = {}
     roles: dict[str, list[Rule]] = {}
 
@@ -206,6 +208,8 @@ class Target(Declared):
     """How refusals look, by check id or CHECK/KIND, where it is narrower than the check's own default."""
     inside: dict[str, str] = {}
     """testinfra host specifications by part: {"gateway": "docker://NAME"}; also ssh:// and local://."""
+    listeners: dict[str, list[Port]] = {}
+    """TCP ports on which each part listens inside, beyond loopback."""
     log: Log | None = None
     cleanup: Cleanup | None = None
     recovery: Recovery | None = None

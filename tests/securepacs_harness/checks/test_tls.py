@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Callable, Iterator
+
+from cryptography import x509
 
 from securepacs_harness.bracket import Bracket, Expected, at
 from securepacs_harness.budget import PARALLEL
 from securepacs_harness.check import check
 from securepacs_harness.observation import Attempt, Layer
-from securepacs_harness.probes import tls
+from securepacs_harness.probes import certificate, tls
 from securepacs_harness.probes.handshake import handshake
 from securepacs_harness.probes.line import Line
 from securepacs_harness.reach import Pacs
@@ -17,6 +20,9 @@ from securepacs_harness.record import Record
 Control = Callable[..., Bracket]
 
 REFUSED = at(Layer.TLS)
+#: A certificate that ends sooner is a finding: somebody must have time to act.
+LEAST_DAYS = 14
+
 OLD_VERSIONS = ("TLS 1.0", "TLS 1.1")
 NO_TLS = "the listener is declared without TLS, which tls.required tells"
 
@@ -95,3 +101,24 @@ def test_a_strong_suite_works(pacs: Pacs, record: Record) -> None:
     for name, line in listeners(pacs, record):
         offered = line.with_offer(lowest="TLS 1.2", highest="TLS 1.2", suites=":".join(tls.STRONG_SUITES))
         record.accepts(handshake(f"TLS 1.2 with ECDHE and AES-GCM to {name}", offered))
+
+
+@check(
+    "tls.certificate",
+    "The server's certificate is the declared authority's, strong, and good for a while",
+    tier="passive",
+    controls=("server-certificate",),
+    remedy="Have the declared authority sign a new one, for the declared name, with an RSA 3072 or P-256 key, and renew it in time.",
+)
+def test_the_server_proves_itself(pacs: Pacs, record: Record) -> None:
+    """What each listener shows is signed by the declared authority, names the server, and has a strong key and some days left."""
+    now = datetime.datetime.now(datetime.UTC)
+    names = {"DICOM": pacs.target.dicom.server_name, "HTTPS": pacs.target.https.server_name if pacs.target.https else ""}
+    for listener, line in listeners(pacs, record):
+        seen = certificate.shown(line)
+        if seen is None:
+            record.unknown(f"certificate of {listener}", "the listener showed none")
+            continue
+        authorities = x509.load_pem_x509_certificates(pacs.target.ca.encode())
+        for finding in certificate.judged(seen, authorities, names[listener], now, LEAST_DAYS):
+            record.fact(f"{finding.what} of {listener}", expected=finding.expected, told=finding.told, holds=finding.holds)

@@ -18,9 +18,11 @@ REFUSALS = frozenset({400, 401, 403, 405, 408, 411, 413, 414, 417, 421, 426, 429
 
 
 def line_of(base_url: str, offer: tls.Offer, **changes: object) -> Line:
-    """Give the line to an https:// base URL."""
+    """Give the line to a base URL; an http:// one has no TLS, whatever is offered."""
     parts = urlsplit(base_url)
-    return dataclasses.replace(Line(parts.hostname or "", parts.port or 443, offer), **changes)  # type: ignore[arg-type] # names are Line's own
+    secured = parts.scheme == "https"
+    line = Line(parts.hostname or "", parts.port or (443 if secured else 80), offer if secured else None)
+    return dataclasses.replace(line, **changes)  # type: ignore[arg-type] # names are Line's own
 
 
 def basic(user: str, password: str) -> dict[str, str]:
