@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from securepacs_harness.bracket import Bracket, Expected, NotAcceptedError, Refusal, Verdict, accepts, at, bracket
 from securepacs_harness.observation import Attempt, Layer, Observation, Outcome
@@ -85,6 +85,17 @@ class Record:
             )
         )
         return seen
+
+    def answers(self, attempt: Attempt, *, refusals: Collection[str]) -> None:
+        """Try what is declared to get past the gate; only an answer in `refusals` says that it did not."""
+        try:
+            seen = accepts(attempt)
+        except NotAcceptedError as other:
+            seen = other.seen
+        passed = seen.outcome is Outcome.ACCEPTED or (_reached(seen) and seen.code not in refusals)
+        status = Status.PASSED if passed else Status.FOUND if _reached(seen) else Status.INCONCLUSIVE
+        expected = f"any answer but {', '.join(sorted(refusals))}"
+        self.cases.append(Case(what=attempt.what, claim="accepted", expected=expected, status=status, seen=seen_of(seen)))
 
     def look(self, attempt: Attempt) -> Observation:
         """Try something whose answer claims nothing by itself, and note what it was: the check looks at what became of it."""

@@ -22,8 +22,8 @@ from securepacs_harness.session import Given, Verification, own_check
 
 RECORD = pytest.StashKey[Record]()
 VERIFICATION = pytest.StashKey[Verification]()
-#: Removes what the checks before it stored.
-LAST_OF_WRITE = "target.residue"
+#: Checks that come after all others: one removes what those stored, the next ones may lock this machine out for a while.
+LATE = ("target.residue", "credentials.defaults", "credentials.guessing")
 _STARTED = pytest.StashKey[float]()
 
 
@@ -63,8 +63,13 @@ class Running:
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         """Bring the checks into the order of their tiers: what may disturb comes last."""
-        order = list(Tier)
-        items.sort(key=lambda item: (order.index(check_of(item).tier), check_of(item).id == LAST_OF_WRITE))
+        tiers = list(Tier)
+
+        def place(item: pytest.Item) -> tuple[int, int]:
+            check = check_of(item)
+            return (LATE.index(check.id) + 1 if check.id in LATE else 0, tiers.index(check.tier))
+
+        items.sort(key=place)
 
     def pytest_deselected(self, items: Sequence[pytest.Item]) -> None:
         """Note what the command line left out."""

@@ -104,8 +104,6 @@ class Https(Declared):
 
     base_url: Annotated[str, Field(pattern=r"^https?://[^/]+$")]
     server_name: str = "localhost"
-    login: bool = True
-    """Whether it is declared to ask for a login (HTTP Basic)."""
     users: dict[str, User] = {}
     roles: dict[str, list[Rule]] = {}
 
@@ -155,9 +153,13 @@ class Log(Declared):
     file: str | None = None
     """A file inside the part; without it the container's own log is read."""
     denial: str = "{ae}"
-    """Regular expression that finds the record of a refused association; {ae} and {source} are the probe's own."""
+    """Regular expression that finds the record of an association under a false name: {ae} is that name, {peer} whose line it came on."""
     access: str = "{ae}"
-    """The same for an accepted one."""
+    """The same for a granted association: {ae} is the peer's AE title."""
+    anonymous: str = ""
+    """The same for an association without a certificate. Empty: not tested."""
+    person: str = ""
+    """The same for a person's request: {user} is the name. Empty: not tested."""
 
 
 class Recovery(Declared):
@@ -167,8 +169,6 @@ class Recovery(Declared):
     newest: str
     """Command inside the part that prints when the newest backup was made (ISO 8601, UTC)."""
     max_age_hours: Annotated[int, Field(ge=1)] = 26
-    restored: str | None = None
-    """Target file, beside this one, of a system into which the newest backup was restored."""
 
 
 class Authorisation(Declared):

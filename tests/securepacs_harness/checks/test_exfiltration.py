@@ -109,8 +109,8 @@ def test_an_impostor_receives_nothing(pacs: Pacs, record: Record, canaries: Cana
         _true_receiver(pacs, record, to, move)
         for what, material in impostors.items():
             with Sink(own[to], to, material) as impostor:
-                attempt = move.named(f"{move.what} while another stands there {what}")
-                record.bracket(pacs.echo_control(mover)).tries([(attempt, record.expected(at(Layer.DIMSE)))])
+                # It may be told as a failure or as a success with warnings (PS3.4 table C.4-2): what counts is what arrives.
+                record.look(move.named(f"{move.what} while another stands there {what}"))
             count = len(impostor.stored)
             record.fact(f"images sent to another than {to}, {what}", expected="none", told=str(count), holds=not count)
         _true_receiver(pacs, record, to, move)
