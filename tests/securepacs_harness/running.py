@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from securepacs_harness import evidence
 from securepacs_harness.bracket import NotAcceptedError, NotRefusedError
 from securepacs_harness.check import MARK, Check
 from securepacs_harness.errors import HarnessError
+from securepacs_harness.evidence.bundle import check_folder, write_bundle
 from securepacs_harness.observation import EndedError
 from securepacs_harness.plugin import COULD_NOT_RUN
 from securepacs_harness.record import Record
@@ -57,7 +57,7 @@ class Running:
             option("--pacs-target"), option("--pacs-bundles"), option("--pacs-passwords"), option("--pacs-tier"), option("--pacs-vantage")
         )
         if option("--pacs-out"):
-            evidence.check_folder(option("--pacs-out"), option("--pacs-sign"))
+            check_folder(option("--pacs-out"), option("--pacs-sign"))
         config.stash[VERIFICATION] = Verification(given)
         return cls(config, config.stash[VERIFICATION])
 
@@ -143,7 +143,7 @@ class Running:
         session.exitstatus = run.exit_code if exitstatus in known else COULD_NOT_RUN
         if out and run.checks:
             try:
-                evidence.write_bundle(run, out, signing_key=self._config.getoption("--pacs-sign"), secrets=self._verification.secrets())
+                write_bundle(run, out, signing_key=self._config.getoption("--pacs-sign"), secrets=self._verification.secrets())
             except HarnessError as error:
                 session.exitstatus = COULD_NOT_RUN
                 self._config.get_terminal_writer().line(f"securepacs-harness: {error}")

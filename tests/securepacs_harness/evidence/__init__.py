@@ -1,18 +1,23 @@
-"""What a run leaves behind for others to read."""
+"""What a run leaves behind for others to read: one writer a form, and a manifest over them all."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from pathlib import Path
+from collections.abc import Callable, Mapping
+from typing import Final
 
+from securepacs_harness.evidence import junit, oscal, page, sarif
 from securepacs_harness.results import Run
 
 
-def check_folder(folder: Path, signing_key: Path | None) -> None:
-    """Find out before a run whether its evidence can be written."""
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+def _results(run: Run) -> str:
+    return run.model_dump_json(indent=2) + "\n"
 
 
-def write_bundle(run: Run, folder: Path, *, signing_key: Path | None = None, secrets: Collection[str] = ()) -> None:
-    """Write it."""
-    (folder / "results.json").write_text(run.model_dump_json(indent=2))
+#: File -> what writes it, from nothing but the run.
+WRITERS: Final[Mapping[str, Callable[[Run], str]]] = {
+    "results.json": _results,
+    "junit.xml": junit.write,
+    "results.sarif": sarif.write,
+    "oscal-assessment-results.json": oscal.write,
+    "report.html": page.write,
+}

@@ -68,7 +68,7 @@ def test_a_target_is_read_from_either_form(tmp_path: Path, ending: str, dump: An
         ("https.users.vera.role", "owner", "https.users.vera.role: got 'owner'"),
         ("https.roles.viewer", [{"methods": ["GET"], "route": "/studies"}], "https.roles.viewer.0.route: got '/studies'"),
         ("https.roles.viewer", [{"methods": ["GET"], "route": "^([$"}], "https.roles.viewer.0.route: got '^([$'"),
-        ("https.base_url", "http://localhost", "https.base_url: got 'http://localhost'"),
+        ("https.base_url", "ftp://localhost", "https.base_url: got 'ftp://localhost'"),
         ("waivers", [{"what": "x", "reason": "y", "owner": "z", "until": "soon"}], "waivers.0.until: got 'soon'"),
         ("waivers", [{"what": "x", "reason": "y", "until": "2030-01-01"}], "waivers.0.owner: got nothing"),
         ("log", {"part": "printer"}, "log.part: got 'printer', allowed are the parts of inside"),
