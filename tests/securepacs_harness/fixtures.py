@@ -15,8 +15,8 @@ from securepacs_harness.probes.inside import Inside
 from securepacs_harness.reach import Pacs, Stranger
 from securepacs_harness.record import Record
 from securepacs_harness.residue import Canaries
-from securepacs_harness.running import RECORD, VERIFICATION
-from securepacs_harness.session import Verification
+from securepacs_harness.running import RECORD
+from securepacs_harness.session import VERIFICATION, Verification
 from securepacs_harness.target import Target
 
 

@@ -13,5 +13,5 @@ def pytest_pacs_check_finished(result: CheckResult) -> None:
     """Tell how one check ended."""
 
 
-def pytest_pacs_finished(run: Run) -> None:
-    """Tell what the whole run found, after the last."""
+def pytest_pacs_finished(run: Run, problem: str) -> None:
+    """Tell what the whole run found, after the last; `problem` is why its evidence could not be written, else empty."""

@@ -38,16 +38,28 @@ def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Begin a run when a target is given; end pytest with one line when it cannot be made."""
     config.addinivalue_line("markers", "pacs_check(check): a check of a PACS, with its entry in the catalogue")
-    if config.getoption(TARGET_OPTION) is None:
-        return
     from securepacs_harness import fixtures
     from securepacs_harness.running import Running
+    from securepacs_harness.session import VERIFICATION, Given, Verification
 
-    if config.pluginmanager.hasplugin("xdist") and config.getoption("numprocesses", None):
+    option = config.getoption
+    if option(TARGET_OPTION) is not None:
+        given = Given(
+            option(TARGET_OPTION),
+            option("--pacs-bundles"),
+            option("--pacs-passwords"),
+            option("--pacs-tier"),
+            option("--pacs-vantage"),
+            option("--pacs-out"),
+            option("--pacs-sign"),
+        )
+        try:
+            config.stash[VERIFICATION] = Verification(given)
+        except HarnessError as error:
+            pytest.exit(f"securepacs-harness: {error}", returncode=COULD_NOT_RUN)
+    if VERIFICATION not in config.stash:
+        return
+    if config.pluginmanager.hasplugin("xdist") and option("numprocesses", None):
         pytest.exit("securepacs-harness: got -n, expected one process: a run has one budget and one order", returncode=COULD_NOT_RUN)
-    try:
-        running = Running.begin(config)
-    except HarnessError as error:
-        pytest.exit(f"securepacs-harness: {error}", returncode=COULD_NOT_RUN)
-    config.pluginmanager.register(running, "securepacs-harness-running")
+    config.pluginmanager.register(Running(config, config.stash[VERIFICATION]), "securepacs-harness-running")
     config.pluginmanager.register(fixtures, "securepacs-harness-fixtures")

@@ -151,4 +151,4 @@ class Pacs:
 
 def password_variable(user: str) -> str:
     """Name the environment variable that holds a person's password."""
-    return f"PACS_PASSWORD_{''.join(letter if letter.isalnum() else '_' for letter in user).upper()}"
+    return f"PACS_PASSWORD_{''.join(letter if letter.isalnum() or letter in '<>' else '_' for letter in user).upper()}"

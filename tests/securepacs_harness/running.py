@@ -6,22 +6,20 @@ import contextlib
 import shutil
 import time
 from collections.abc import Generator, Sequence
-from pathlib import Path
 
 import pytest
 
 from securepacs_harness.bracket import NotAcceptedError, NotRefusedError
 from securepacs_harness.check import MARK, Check
 from securepacs_harness.errors import HarnessError
-from securepacs_harness.evidence.bundle import check_folder, write_bundle
+from securepacs_harness.evidence.bundle import write_bundle
 from securepacs_harness.observation import EndedError
 from securepacs_harness.plugin import COULD_NOT_RUN
 from securepacs_harness.record import Record
 from securepacs_harness.results import CheckResult, Status, Tier
-from securepacs_harness.session import Given, Verification, own_check
+from securepacs_harness.session import Verification, own_check
 
 RECORD = pytest.StashKey[Record]()
-VERIFICATION = pytest.StashKey[Verification]()
 #: Checks that come after all others: one removes what those stored, the next ones may lock this machine out for a while.
 LATE = ("target.residue", "credentials.defaults", "credentials.guessing")
 _STARTED = pytest.StashKey[float]()
@@ -48,18 +46,7 @@ class Running:
     def __init__(self, config: pytest.Config, verification: Verification) -> None:
         self._config = config
         self._verification = verification
-
-    @classmethod
-    def begin(cls, config: pytest.Config) -> Running:
-        """Read what is given. Raises HarnessError where no run can be made of it."""
-        option = config.getoption
-        given = Given(
-            option("--pacs-target"), option("--pacs-bundles"), option("--pacs-passwords"), option("--pacs-tier"), option("--pacs-vantage")
-        )
-        if option("--pacs-out"):
-            check_folder(option("--pacs-out"), option("--pacs-sign"))
-        config.stash[VERIFICATION] = Verification(given)
-        return cls(config, config.stash[VERIFICATION])
+        self._problem = ""
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         """Bring the checks into the order of their tiers: what may disturb comes last."""
@@ -138,16 +125,16 @@ class Running:
         # What a run that was cut short has stored goes too.
         self._verification.canaries.remove(Record())
         run = self._verification.run()
-        out: Path | None = self._config.getoption("--pacs-out")
+        given = self._verification.given
         known = (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED)
         session.exitstatus = run.exit_code if exitstatus in known else COULD_NOT_RUN
-        if out and run.checks:
+        if given.out and run.checks:
             try:
-                write_bundle(run, out, signing_key=self._config.getoption("--pacs-sign"), secrets=self._verification.secrets())
+                write_bundle(run, given.out, signing_key=given.signing_key, secrets=self._verification.secrets())
             except HarnessError as error:
                 session.exitstatus = COULD_NOT_RUN
-                self._config.get_terminal_writer().line(f"securepacs-harness: {error}")
-        self._config.hook.pytest_pacs_finished(run=run)
+                self._problem = str(error)
+        self._config.hook.pytest_pacs_finished(run=run, problem=self._problem)
         with contextlib.suppress(OSError):
             shutil.rmtree(self._verification.folder)
 
@@ -155,6 +142,8 @@ class Running:
         """Say in one line how it ended."""
         run = self._verification.run()
         counts = ", ".join(f"{count} {status}" for status in Status if (count := run.count(status)))
+        if self._problem:
+            terminalreporter.write_line(f"securepacs-harness: {self._problem}")
         terminalreporter.write_line(f"{run.target.name}: {counts or 'nothing was checked'}; {run.connections} of {run.budget} connections")
 
 

@@ -14,11 +14,14 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import pytest
+
 from securepacs_harness import authorisation, canary
 from securepacs_harness.budget import Spending
 from securepacs_harness.bundles import Bundles
 from securepacs_harness.check import Check
 from securepacs_harness.errors import BundleError, TargetError
+from securepacs_harness.evidence.bundle import check_folder
 from securepacs_harness.probes import certificate
 from securepacs_harness.probes.inside import Inside
 from securepacs_harness.reach import Pacs, password_variable
@@ -43,11 +46,15 @@ class Given:
     passwords: Path | None = None
     highest: Tier = Tier.SAFE
     vantage: str = ""
+    out: Path | None = None
+    signing_key: Path | None = None
+    more_passwords: Mapping[str, str] = dataclasses.field(default_factory=dict, repr=False)
+    """Passwords that were asked for."""
 
 
 def read_passwords(given: Given, target: Target, environment: Mapping[str, str]) -> dict[str, str]:
     """Give the passwords at hand, by user: from a JSON file of mode 0600, or from the environment. Raises BundleError."""
-    found: dict[str, str] = {}
+    found: dict[str, str] = dict(given.more_passwords)
     if given.passwords:
         path = given.passwords
         try:
@@ -82,6 +89,8 @@ class Verification:
         self.allowed = authorisation.require(self.target, today)
         self.tiers = tiers_up_to(given.highest)
         self.given = given
+        if given.out:
+            check_folder(given.out, given.signing_key)
         self.began = datetime.datetime.now(datetime.UTC)
         self.folder = Path(tempfile.mkdtemp(prefix="pacs-verify-"))
         """Images and forged certificates of this run; removed at its end."""
@@ -208,9 +217,10 @@ def _known(check: Check) -> dict[str, object]:
     }
 
 
+#: Where pytest's configuration holds the run.
+VERIFICATION = pytest.StashKey[Verification]()
+
+
 def own_check(name: str, title: str) -> Check:
     """Give the entry of a test that is not in the catalogue: somebody's own, without a decorator."""
     return Check(f"own.{name.replace('_', '-').lower()}", title, Tier.SAFE, (), "")
-
-
-__all__ = ["Given", "TargetError", "Verification", "own_check", "tiers_up_to"]
