@@ -105,7 +105,7 @@ def verify(
     except HarnessError as error:
         raise _stop(str(error)) from None
     display = Display(told, noted)
-    options = ["--pyargs", "securepacs_harness.checks", *map(str, own or ()), "-p", "no:terminal", "-p", "no:cacheprovider"]
+    options = ["--pyargs", "securepacs_harness.checks", *map(str, own or ()), "-s", "-p", "no:terminal", "-p", "no:cacheprovider"]
     options += ["-c", "/dev/null", "--rootdir", str(Path.cwd()), *(["-k", only] if only else [])]
     status = int(pytest.main(options, plugins=[Prepared(verification), display]))
     if display.problems:
