@@ -143,7 +143,10 @@ def test_a_pause_opens_nothing(pacs: Pacs, control: Control, record: Record, str
         record.unknown("pauses", "no peer with the verb echo can be called as: its bundle is not at hand")
         return
     caller = pacs.caller(able[0])
-    request = pdu.associate_rq(caller.called, stranger.ae_title)
+    # Another declared title is worth more than an unknown one: the archive itself would take it.
+    bound = pacs.target.dicom.tls and pacs.target.dicom.client_certificates
+    others = [name for name, peer in pacs.target.peers.items() if name != able[0] and bound and "echo" in peer.verbs and not peer.plaintext]
+    request = pdu.associate_rq(caller.called, others[0] if others else stranger.ae_title)
     cases = [
         (association.associate(f"a false name, with a pause {where}", _patient(caller.line), pieces), record.expected(NOT_GIVEN))
         for where, pieces in malformed.pauses(request).items()

@@ -12,8 +12,9 @@ from securepacs_harness.bracket import at
 from securepacs_harness.check import check
 from securepacs_harness.control import person_control
 from securepacs_harness.observation import Attempt, Layer
-from securepacs_harness.probes import association
+from securepacs_harness.probes import association, http
 from securepacs_harness.probes.engine import engine_of
+from securepacs_harness.probes.http import Request
 from securepacs_harness.reach import Pacs, Stranger
 from securepacs_harness.record import Record
 from securepacs_harness.residue import Canaries
@@ -123,6 +124,10 @@ def test_accesses_leave_records(verification: Verification, pacs: Pacs, record: 
 def test_logs_hold_no_patient_data(verification: Verification, record: Record, canaries: Canaries) -> None:
     """After a synthetic study was stored, searched and fetched, no log of any part has its patient's name or its identifiers."""
     image = canaries.stored
+    pacs = verification.pacs
+    if pacs.people():
+        path = f"/dicom-web/studies/{image.study}/metadata"
+        record.look(http.ask("GET of the synthetic study", pacs.web, Request("GET", path, pacs.login(pacs.people()[0]))))
     looked = 0
     for part, specification in verification.target.inside.items():
         engine = engine_of(specification)

@@ -28,7 +28,7 @@ VERSIONS = ("TLS 1.2", "TLS 1.3")
 REFUSED = at({Layer.TLS, Layer.ASSOCIATION})
 
 #: Certificates that only the clinic's own authority can have signed; where one is at hand it stands in BUNDLES/_KIND/PEER.
-UNFIT = ("expired", "not_yet_valid", "server_only")
+UNFIT = ("expired", "not_yet_valid", "server_only", "other_authority")
 REVOKED = "revoked"
 
 

@@ -30,35 +30,6 @@ def test_waivers_are_current(target: Target, record: Record) -> None:
             record.fact(f"check of the waiver: {waiver.what}", expected="a check", told=f"there is no '{waiver.check}'", holds=False)
 
 
-#: What a target should declare, and what is not tested where it does not.
-WORTH_DECLARING = {
-    "peers": "who may do what",
-    "https": "the web listener, its people and their routes",
-    "closed_ports": "that archive and database are not reached past the gateway",
-    "floor": "that no version has a known way in",
-    "inside": "containers, secrets, and the way out",
-    "log": "that denials and accesses leave records",
-    "recovery": "that there is a backup, and that it can be restored",
-    "cleanup": "storing, fetching and moving images",
-}
-
-
-@check(
-    "target.declared",
-    "The target file declares what can be tested",
-    tier="passive",
-    controls=("deployment-verification",),
-    remedy="Declare it in the target file, so that it is tested.",
-)
-def test_what_is_left_out_is_told(target: Target, record: Record) -> None:
-    """Each section that the target leaves out is told with what is therefore not tested."""
-    for section, subject in WORTH_DECLARING.items():
-        if getattr(target, section):
-            record.fact(section, expected="declared", told="declared", holds=True)
-        else:
-            record.not_tested(section, f"it is not declared, so this is not tested: {subject}")
-
-
 @check(
     "target.residue",
     "The run leaves no study behind",
