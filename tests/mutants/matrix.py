@@ -24,7 +24,7 @@ from securepacs_harness.check import packaged
 from securepacs_harness.results import Run, Status, Tier
 
 #: How many stand and are tested side by side; most of a run is waiting.
-SLOTS = 3
+SLOTS = 5
 #: Seconds that one run of the harness may take.
 LONGEST = 400
 

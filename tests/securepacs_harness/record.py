@@ -54,6 +54,10 @@ class Record:
         self._expects = expects or {}
         self.cases: list[Case] = []
 
+    def branch(self) -> Record:
+        """Give a record of the same check for what goes on beside; its cases are added at the end."""
+        return Record(self._check, self._expects)
+
     def keep(self, made: Sequence[Refusal]) -> None:
         """Take note of bracketed attempts."""
         self.cases += map(case_of, made)

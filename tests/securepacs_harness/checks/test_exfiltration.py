@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+
 from securepacs_harness.bracket import at
+from securepacs_harness.budget import PARALLEL
+from securepacs_harness.canary import Instance
 from securepacs_harness.check import check
 from securepacs_harness.checks.test_dimse import destination_of
 from securepacs_harness.observation import Attempt, Layer
@@ -94,28 +100,41 @@ def test_nothing_is_moved_where_it_was_not_granted(pacs: Pacs, record: Record, c
 )
 def test_an_impostor_receives_nothing(pacs: Pacs, record: Record, canaries: Canaries) -> None:
     """Whoever stands at a granted destination with another peer's certificate, or without TLS, is sent no image."""
-    for mover in pacs.with_verb("move"):
-        own = reachable(pacs)
-        to = next((name for name in pacs.target.peers[mover].move_to if name in own), None)
-        if to is None:
-            record.not_tested(f"destinations of {mover}", "none of them is an address of this machine")
-            continue
-        if not pacs.bundles.has(to):
-            record.not_tested(f"destination {to}", "its bundle is not at hand, so that no true receiver could be the control")
-            continue
-        move = dimse.move(pacs.caller(mover), canaries.stored, to)
-        shown = next((name for name in pacs.callable_peers if name != to and pacs.bundles.has(name)), None)
-        impostors = {"without TLS": None, **({f"with the certificate of {shown}": pacs.bundles.material(shown)} if shown else {})}
-        _true_receiver(pacs, record, to, move)
-        for what, material in impostors.items():
-            with Sink(own[to], to, material) as impostor:
-                # It may be told as a failure or as a success with warnings (PS3.4 table C.4-2): what counts is what arrives.
-                record.look(move.named(f"{move.what} while another stands there {what}"))
-            count = len(impostor.stored)
-            record.fact(f"images sent to another than {to}, {what}", expected="none", told=str(count), holds=not count)
-        _true_receiver(pacs, record, to, move)
-    if not pacs.with_verb("move"):
+    movers = pacs.with_verb("move")
+    if not movers:
         record.not_tested("moves", NOBODY_MOVES)
+    # Each waits some seconds for what does not come; their destinations are different ones.
+    tested: set[str] = set()
+    branches: list[tuple[Record, Callable[[Record], None]]] = []
+    image = canaries.stored
+    for mover in movers:
+        to = next((name for name in pacs.target.peers[mover].move_to if name in reachable(pacs) and name not in tested), None)
+        if to is None:
+            record.not_tested(f"destinations of {mover}", "none of them is an address of this machine, or not one that was tested already")
+        elif not pacs.bundles.has(to):
+            record.not_tested(f"destination {to}", "its bundle is not at hand, so that no true receiver could be the control")
+        else:
+            tested.add(to)
+            branches.append((record.branch(), partial(_impostors, pacs, image, mover, to)))
+    with ThreadPoolExecutor(max_workers=PARALLEL) as pool:
+        list(pool.map(lambda branch: branch[1](branch[0]), branches))
+    for branch, _ in branches:
+        record.cases += branch.cases
+
+
+def _impostors(pacs: Pacs, image: Instance, mover: str, to: str, record: Record) -> None:
+    """Stand at a destination as somebody else, between two times as its own peer."""
+    move = dimse.move(pacs.caller(mover), image, to)
+    shown = next((name for name in pacs.callable_peers if name != to and pacs.bundles.has(name)), None)
+    impostors = {"without TLS": None, **({f"with the certificate of {shown}": pacs.bundles.material(shown)} if shown else {})}
+    _true_receiver(pacs, record, to, move)
+    for what, material in impostors.items():
+        with Sink(reachable(pacs)[to], to, material) as impostor:
+            # It may be told as a failure or as a success with warnings (PS3.4 table C.4-2): what counts is what arrives.
+            record.look(move.named(f"{move.what} while another stands there {what}"))
+        count = len(impostor.stored)
+        record.fact(f"images sent to another than {to}, {what}", expected="none", told=str(count), holds=not count)
+    _true_receiver(pacs, record, to, move)
 
 
 def _true_receiver(pacs: Pacs, record: Record, to: str, move: Attempt) -> None:
