@@ -30,7 +30,7 @@ class Control:
     left_to_clinic: str = ""
 
 
-def _control(id: str, title: str, statement: str, left_to_clinic: str = "", **cited: str) -> Control:  # noqa: A002 # a row's first column
+def _control(id: str, title: str, statement: str, left_to_clinic: str = "", **cited: str) -> Control:  # a row's first column
     """Make one row; `cited` has, by framework (an underscore for its hyphen), the numbers of clauses, a space between two."""
     numbers = {framework.replace("_", "-"): numbers.split() for framework, numbers in cited.items()}
     unknown = numbers.keys() - FRAMEWORKS.keys()

@@ -15,7 +15,7 @@ from securepacs_policies.controls import CLAUSES, CONTROLS, FRAMEWORKS, Clause, 
 PACKAGE = Path(securepacs_policies.__path__[0])
 
 # Every standard and implementation specification of the technical safeguards.
-TECHNICAL_SAFEGUARDS = set("(a)(1) (a)(2)(i) (a)(2)(ii) (a)(2)(iii) (a)(2)(iv) (b) (c)(1) (c)(2) (d) (e)(1) (e)(2)(i) (e)(2)(ii)".split())
+TECHNICAL_SAFEGUARDS = set(["(a)(1)", "(a)(2)(i)", "(a)(2)(ii)", "(a)(2)(iii)", "(a)(2)(iv)", "(b)", "(c)(1)", "(c)(2)", "(d)", "(e)(1)", "(e)(2)(i)", "(e)(2)(ii)"])
 # What checks, policies and documents name; an id once published stays.
 IDS = {
     "network-exposure", "network-segmentation", "network-egress", "transmission-encryption", "tls-profile", "server-certificate",
