@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from securepacs.archive import ORTHANC_FLOOR, PORT_DICOM, PORT_HTTP
+from securepacs.archive import ORTHANC_FLOOR
+from securepacs.archive import PORT_DICOM as ARCHIVE_DICOM
+from securepacs.archive import PORT_HTTP as ARCHIVE_HTTP
 from securepacs.clinic import Clinic, Endpoint
+from securepacs.database import PORT as PORT_DATABASE
 from securepacs.database import uses_postgresql
+from securepacs.gateway import PORT_DICOM, PORT_HTTPS, egress_ports
 from securepacs.peers import Peer
 from securepacs.routes import routes_of
 
@@ -14,7 +18,7 @@ VERSION = 1
 
 #: Ports that must not answer from outside: the archive's own, and what stands beside a PACS elsewhere
 #: (databases, LDAP, debuggers, the engine).
-CLOSED_PORTS = (PORT_DICOM, PORT_HTTP, 104, 389, 1433, 1521, 2375, 2376, 3306, 5005, 5432, 6379, 8000, 8404, 8405, 9200, 11112, 27017)
+CLOSED_PORTS = (ARCHIVE_DICOM, ARCHIVE_HTTP, 104, 389, 1433, 1521, 2375, 2376, 3306, 5005, 5432, 6379, 8000, 8404, 8405, 9200, 11112, 27017)
 
 
 def container_name(clinic: Clinic, part: str) -> str:
@@ -38,8 +42,20 @@ def _peer(peer: Peer) -> dict[str, Any]:
     if peer.address:
         told["address"] = peer.address
     if peer.plaintext:
-        told["plaintext"] = {"port": peer.plaintext.port, "until": peer.plaintext.until.isoformat(), "reason": peer.plaintext.reason}
+        told["plaintext"] = {
+            "port": peer.plaintext.port,
+            "until": peer.plaintext.until.isoformat(),
+            "reason": peer.plaintext.reason,
+            "source": str(peer.plaintext.source),
+        }
     return told
+
+
+def _listeners(clinic: Clinic) -> dict[str, list[int]]:
+    """Give the ports on which each part listens inside, beyond loopback."""
+    gateway = [PORT_DICOM, PORT_HTTPS, *(peer.plaintext.port for peer in clinic.peers if peer.plaintext)]
+    inner = {"archive": [ARCHIVE_DICOM, ARCHIVE_HTTP], **({"database": [PORT_DATABASE]} if uses_postgresql(clinic) else {})}
+    return {"gateway": [*gateway, *egress_ports(clinic).values()], **inner}
 
 
 def target(clinic: Clinic, ca_pem: str) -> dict[str, Any]:
@@ -47,6 +63,7 @@ def target(clinic: Clinic, ca_pem: str) -> dict[str, Any]:
     host = _at(clinic.https)
     published = {endpoint.port for _, endpoint in clinic.published()}
     roles = dict.fromkeys(person.role for person in clinic.people)
+    admins = [person.name for person in clinic.people if person.role == "admin"]
     return {
         "version": VERSION,
         "name": clinic.name,
@@ -57,6 +74,7 @@ def target(clinic: Clinic, ca_pem: str) -> dict[str, Any]:
             "ae_title": clinic.archive.ae_title,
             "server_name": clinic.host_names[0],
             "tls": True,
+            "resumption": False,
         },
         "peers": {peer.ae_title: _peer(peer) for peer in clinic.peers},
         "https": {
@@ -72,6 +90,15 @@ def target(clinic: Clinic, ca_pem: str) -> dict[str, Any]:
             for peer in clinic.peers
             if (w := peer.plaintext)
         ],
+        **({"cleanup": {"by": "orthanc", "user": admins[0]}} if admins else {}),
+        "listeners": _listeners(clinic),
+        "log": {
+            "part": "gateway",
+            "denial": r"peer={peer} .*calling=- claimed={ae} ",
+            "access": r"peer={ae} .*calling={ae} ",
+            "anonymous": r"dicom src=\S+ refused tls=",
+            "person": r"https src=\S+ user={user} ",
+        },
         "inside": {part: f"docker://{container_name(clinic, part)}" for part in parts(clinic)},
         "budget": {"connections": 5000, "seconds": 900},
     }

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from enum import StrEnum
-from typing import Final
+from typing import Final, Protocol
 
 from securepacs_harness.observation import Attempt, Layer, Observation, Outcome
 
@@ -16,6 +16,8 @@ class Verdict(StrEnum):
 
     REFUSED = "refused"
     ACCEPTED = "accepted"
+    UNANSWERED = "unanswered"
+    """There was no answer between two successes: no refusal, but what a claim of silence asks for."""
     INCONCLUSIVE = "inconclusive"
     """Nothing was shown; it counts as a failure."""
 
@@ -25,15 +27,23 @@ class NotRefusedError(AssertionError):
 
 
 class NotAcceptedError(AssertionError):
-    """A success was required and did not come."""
+    """A success was required and did not come; `seen` came instead."""
+
+    def __init__(self, message: str, seen: Observation) -> None:
+        super().__init__(message)
+        self.seen = seen
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Expected:
-    """How the refusal is declared to look: at one of `layers`, with one of `codes` (empty: any)."""
+    """How the refusal is declared to look: at one of `layers`, with one of `codes` (empty: any).
+
+    With `silence` no answer at all is as good: the claim is then that nothing is given, not that it is refused.
+    """
 
     layers: frozenset[Layer]
     codes: frozenset[str] = frozenset()
+    silence: bool = False
 
     def met_by(self, seen: Observation) -> bool:
         """Tell whether the answer came from the layer and with the code that is declared."""
@@ -41,14 +51,14 @@ class Expected:
 
     def __str__(self) -> str:
         codes = f" with {' or '.join(sorted(self.codes))}" if self.codes else ""
-        return f"{' or '.join(sorted(self.layers))}{codes}"
+        return f"{' or '.join(sorted(self.layers))}{codes}{', or unanswered' if self.silence else ''}"
 
 
-def at(layer: Layer | Collection[Layer], code: str | Collection[str] | None = None) -> Expected:
-    """Say how a refusal is to look: layer or layers, and code or codes (None: any)."""
+def at(layer: Layer | Collection[Layer], code: str | Collection[str] | None = None, *, silence: bool = False) -> Expected:
+    """Say how a refusal is to look: layer or layers, and code or codes (None: any); and whether silence is as good."""
     layers = frozenset({layer}) if isinstance(layer, Layer) else frozenset(layer)
     codes = frozenset({code}) if isinstance(code, str) else frozenset(code or ())
-    return Expected(layers, codes)
+    return Expected(layers, codes, silence)
 
 
 _MAKER: Final = object()
@@ -71,12 +81,14 @@ class Refusal:
 
     @property
     def verdict(self) -> Verdict:
-        """REFUSED, ACCEPTED or INCONCLUSIVE."""
+        """REFUSED, ACCEPTED, UNANSWERED or INCONCLUSIVE."""
         return judge(self.before, self.seen, self.after)
 
     @property
     def as_declared(self) -> bool:
-        """Whether it was refused, and by the layer and with the code that is declared."""
+        """Whether it was refused, and by the layer and with the code that is declared; or unanswered, where that is declared."""
+        if self.verdict is Verdict.UNANSWERED:
+            return self.expected.silence
         return self.verdict is Verdict.REFUSED and self.expected.met_by(self.seen)
 
     def __str__(self) -> str:
@@ -98,7 +110,14 @@ def judge(before: Observation, seen: Observation, after: Observation) -> Verdict
         return Verdict.ACCEPTED
     if before.outcome is not Outcome.ACCEPTED or after.outcome is not Outcome.ACCEPTED:
         return Verdict.INCONCLUSIVE
-    return Verdict.REFUSED if seen.outcome is Outcome.REFUSED else Verdict.INCONCLUSIVE
+    return {Outcome.REFUSED: Verdict.REFUSED, Outcome.TIMEOUT: Verdict.UNANSWERED}.get(seen.outcome, Verdict.INCONCLUSIVE)
+
+
+class Keeper(Protocol):
+    """Whoever keeps what was tried."""
+
+    def keep(self, made: Sequence[Refusal]) -> None:
+        """Take note of these."""
 
 
 class Ledger:
@@ -106,6 +125,10 @@ class Ledger:
 
     def __init__(self) -> None:
         self.refusals: list[Refusal] = []
+
+    def keep(self, made: Sequence[Refusal]) -> None:
+        """Add these."""
+        self.refusals.extend(made)
 
     def summary(self) -> str:
         """Tell it in one line."""
@@ -116,9 +139,9 @@ class Ledger:
 class Bracket:
     """Two runs of one control around whatever is tried."""
 
-    def __init__(self, control: Attempt, ledger: Ledger | None = None) -> None:
+    def __init__(self, control: Attempt, keeper: Keeper | None = None) -> None:
         self._control = control
-        self._ledger = ledger
+        self._keeper = keeper
 
     def refuses(self, attempt: Attempt, *, layer: Layer | Collection[Layer], code: str | Collection[str] | None = None) -> Refusal:
         """Try one attempt between two controls."""
@@ -135,8 +158,8 @@ class Bracket:
             Refusal(attempt.what, expected, before, answer, after, maker=_MAKER)
             for (attempt, expected), answer in zip(wanted, seen, strict=True)
         ]
-        if self._ledger is not None:
-            self._ledger.refusals.extend(made)
+        if self._keeper is not None:
+            self._keeper.keep(made)
         return made
 
     def refuses_all(self, cases: Iterable[tuple[Attempt, Expected]], *, workers: int = 1) -> list[Refusal]:
@@ -148,9 +171,9 @@ class Bracket:
         return made
 
 
-def bracket(control: Attempt, ledger: Ledger | None = None) -> Bracket:
+def bracket(control: Attempt, keeper: Keeper | None = None) -> Bracket:
     """Begin a claim of refusal with the control that must succeed before and after."""
-    return Bracket(control, ledger)
+    return Bracket(control, keeper)
 
 
 def accepts(attempt: Attempt, *, code: str | None = None) -> Observation:
@@ -158,5 +181,5 @@ def accepts(attempt: Attempt, *, code: str | None = None) -> Observation:
     seen = attempt._run()
     if seen.outcome is not Outcome.ACCEPTED or code not in {None, seen.code}:
         wanted = f" with {code}" if code else ""
-        raise NotAcceptedError(f"{attempt.what}: expected acceptance{wanted}, got {seen}")
+        raise NotAcceptedError(f"{attempt.what}: expected acceptance{wanted}, got {seen}", seen)
     return seen

@@ -17,6 +17,7 @@ from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, ImplicitVRLittle
 REAL_FILES = ("CT_small.dcm", "MR_small.dcm")
 
 PATIENT_ID = "CANARY"
+PATIENT_NAME = "CANARY^SYNTHETIC"
 _SIDE = 16
 
 
@@ -56,7 +57,7 @@ def real_file(name: str) -> Instance:
 def write_canary(folder: Path, *, study: str | None = None, number: int = 1) -> Instance:
     """Write a synthetic CT image with new identifiers (in `study`, where one is given) and give it."""
     data = Dataset()
-    data.PatientName = "CANARY^SYNTHETIC"
+    data.PatientName = PATIENT_NAME
     data.PatientID = PATIENT_ID
     data.PatientBirthDate = ""
     data.PatientSex = "O"
@@ -75,6 +76,15 @@ def write_canary(folder: Path, *, study: str | None = None, number: int = 1) -> 
     data.file_meta = FileMetaDataset()
     data.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
     path = folder / f"{data.SOPInstanceUID}.dcm"
+    data.save_as(path, enforce_file_format=True)
+    return described(path)
+
+
+def write_twin(folder: Path, image: Instance) -> Instance:
+    """Write another image under the identifiers of `image`: every pixel is inverted."""
+    data = dcmread(image.path)
+    data.PixelData = bytes(byte ^ 0x0F for byte in data.PixelData)
+    path = folder / f"{image.sop_instance}.twin.dcm"
     data.save_as(path, enforce_file_format=True)
     return described(path)
 

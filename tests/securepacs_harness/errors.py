@@ -17,3 +17,15 @@ class BundleError(HarnessError):
 
 class CannotOfferError(HarnessError):
     """This machine's TLS library cannot offer what a probe wants to offer: nothing was learnt about the target."""
+
+
+class BudgetError(HarnessError):
+    """The run may make no more connections, or take no more time."""
+
+
+class AuthorisationError(HarnessError):
+    """The target is not this machine's own, and its file holds no authorisation to test it."""
+
+
+class CatalogueError(HarnessError):
+    """A check is declared wrongly: an id twice, a control that does not exist."""

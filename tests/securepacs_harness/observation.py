@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable
 from enum import StrEnum
 
+from securepacs_harness.errors import BudgetError
+
 
 class Layer(StrEnum):
     """The layer that gave the answer, from the outside inwards."""
@@ -62,10 +64,17 @@ class Attempt:
     what: str
     _observe: Callable[[], Observation]
 
+    def named(self, what: str) -> Attempt:
+        """Give the same attempt under another name."""
+        return dataclasses.replace(self, what=what)
+
     def _run(self) -> Observation:
         """Try it once and note how long it took."""
         began = time.monotonic()
-        seen = self._observe()
+        try:
+            seen = self._observe()
+        except BudgetError as spent:
+            seen = Observation(Layer.TCP, Outcome.INCONCLUSIVE, "budget-spent", str(spent))
         return dataclasses.replace(seen, seconds=time.monotonic() - began)
 
 

@@ -8,9 +8,6 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-#: Version of the form below, as it stands in results.json.
-FORM = 1
-
 
 class Tier(StrEnum):
     """How much a check does to its target, the least first."""
@@ -120,14 +117,15 @@ class TargetFacts(_Fact):
 class Run(_Fact):
     """One run, whole."""
 
-    form: Literal[1] = FORM
+    form: Literal[1] = 1
+    """Version of this form, as it stands in results.json."""
     tool: str = "securepacs-harness"
     version: str
     began: datetime.datetime
     ended: datetime.datetime
     target: TargetFacts
     vantage: str
-    """From where it looked: the target file's words, and this machine's addresses as salted hashes."""
+    """From where it looked, in words."""
     authorisation: str = ""
     tiers: tuple[Tier, ...]
     connections: int

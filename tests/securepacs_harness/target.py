@@ -57,6 +57,11 @@ class Dicom(Declared):
     server_name: str = "localhost"
     """The name that must stand in the server's certificate."""
     tls: bool = True
+    """Whether the listener is declared to speak TLS. Without it, that is a finding of its own."""
+    client_certificates: bool = True
+    """Whether a peer is declared to show a certificate of its own."""
+    resumption: bool | None = None
+    """Whether TLS sessions may be resumed (a resumed one is not held against a new revocation list). Left out: not tested."""
 
 
 class Plaintext(Declared):
@@ -65,6 +70,8 @@ class Plaintext(Declared):
     port: Port
     until: datetime.date
     reason: str
+    source: str | None = None
+    """The one address from which the peer calls."""
 
 
 class Peer(Declared):
@@ -93,9 +100,9 @@ class Rule(Declared):
 
 
 class Https(Declared):
-    """The HTTPS listener, its users and their rights."""
+    """The web listener, its users and their rights. One without TLS (http://) can be declared; it is a finding of its own."""
 
-    base_url: Annotated[str, Field(pattern=r"^https://[^/]+$")]
+    base_url: Annotated[str, Field(pattern=r"^https?://[^/]+$")]
     server_name: str = "localhost"
     users: dict[str, User] = {}
     roles: dict[str, list[Rule]] = {}
@@ -106,18 +113,68 @@ class Https(Declared):
 
 
 class Waiver(Declared):
-    """A known departure from the rules, which somebody answers for until a day."""
+    """A known departure from the rules, which somebody answers for until a day (inclusive). After it the waiver is a finding itself."""
 
     what: str
-    reason: str
-    owner: str = ""
+    reason: Annotated[str, Field(min_length=1)]
+    owner: Annotated[str, Field(min_length=1)]
     until: datetime.date
+    check: str = ""
+    """Id of the check whose findings are waived; without it the waiver only declares something."""
+    cases: str = "*"
+    """Shell-style pattern for the cases that are waived, by what was tried."""
+
+
+LayerName = Literal["tcp", "tls", "association", "context", "dimse", "http"]
+
+
+class Expectation(Declared):
+    """How a refusal is declared to look, where the standard leaves a choice: at one of these layers, with one of these codes."""
+
+    layers: Annotated[list[LayerName], Field(min_length=1)]
+    codes: list[str] = []
+    """A TLS alert's name, "result/source/reason" of an A-ASSOCIATE-RJ, a DIMSE status as 0xC000, an HTTP status. Empty: any."""
+
+
+class Cleanup(Declared):
+    """How the synthetic study of the tier `write` is removed; without this section that tier cannot run."""
+
+    by: Literal["orthanc", "dicomweb", "nobody"]
+    """Over HTTPS by Orthanc's REST or by DICOMweb's DELETE (dcm4chee's), as `user`; "nobody": the owner agrees that it stays."""
+    user: str = ""
+    base_url: Annotated[str, Field(pattern=r"^https?://[^/]+$")] | None = None
+    """Where it is removed, if not at the HTTPS listener: an archive's own REST port."""
+
+
+class Log(Declared):
+    """Where the records of denials and accesses are read, through `inside`."""
+
+    part: str
+    file: str | None = None
+    """A file inside the part; without it the container's own log is read."""
+    denial: str = "{ae}"
+    """Regular expression that finds the record of an association under a false name: {ae} is that name, {peer} whose line it came on."""
+    access: str = "{ae}"
+    """The same for a granted association: {ae} is the peer's AE title."""
+    anonymous: str = ""
+    """The same for an association without a certificate. Empty: not tested."""
+    person: str = ""
+    """The same for a person's request: {user} is the name. Empty: not tested."""
+
+
+class Recovery(Declared):
+    """Where the backup can be seen."""
+
+    part: str
+    newest: str
+    """Command inside the part that prints when the newest backup was made (ISO 8601, UTC)."""
+    max_age_hours: Annotated[int, Field(ge=1)] = 26
 
 
 class Authorisation(Declared):
     """Who allowed the test, and until when; needed for targets that are not one's own."""
 
-    by: str
+    by: Annotated[str, Field(min_length=1)]
     until: datetime.date
 
 
@@ -132,22 +189,43 @@ class Target(Declared):
     """One PACS, as declared."""
 
     version: Literal[1]
-    name: str
+    name: Annotated[str, Field(min_length=1)]
     dicom: Dicom
-    ca: str
+    ca: str = ""
     """PEM of the authority that signs peers and server (may hold several certificates)."""
     peers: dict[AETitle, Peer] = {}
     https: Https | None = None
     closed_ports: list[Port] = []
+    """Ports that must refuse a connection."""
+    silent_ports: list[Port] = []
+    """Ports that a firewall drops: a connection gets no answer at all."""
+    other_ports: list[Port] = []
+    """Ports that are open on purpose and not the PACS's."""
     floor: dict[str, str] = {}
+    """Lowest version of each product that has no known way in: {"orthanc": "1.12.11"}."""
     waivers: list[Waiver] = []
+    expects: dict[str, Expectation] = {}
+    """How refusals look, by check id or CHECK/KIND, where it is narrower than the check's own default."""
     inside: dict[str, str] = {}
-    """testinfra host specifications by part: {"gateway": "docker://NAME"}."""
+    """testinfra host specifications by part: {"gateway": "docker://NAME"}; also ssh:// and local://."""
+    listeners: dict[str, list[Port]] = {}
+    """TCP ports on which each part listens inside, beyond loopback."""
+    log: Log | None = None
+    cleanup: Cleanup | None = None
+    recovery: Recovery | None = None
+    vantage: str = ""
+    """From where the harness looks, in words: "the clinic's own network, VLAN 12"."""
     authorisation: Authorisation | None = None
     budget: Budget = Budget()
 
     @model_validator(mode="after")
     def _agrees(self) -> Self:
+        if self.dicom.tls and not self.ca.strip():
+            raise ValueError("ca: got nothing; a listener with TLS is held against the authority that signed it (PEM)")
+        for section, part in (("log", self.log and self.log.part), ("recovery", self.recovery and self.recovery.part)):
+            if part and part not in self.inside:
+                parts = ", ".join(sorted(self.inside)) or "none"
+                raise ValueError(f"{section}.part: got '{part}', allowed are the parts of inside: {parts}")
         for name, peer in self.peers.items():
             for destination in peer.move_to:
                 if destination not in self.peers:
@@ -157,6 +235,12 @@ class Target(Declared):
                 if declared.role not in self.https.roles:
                     raise ValueError(f"https.users.{user}.role: got '{declared.role}', allowed are the roles {sorted(self.https.roles)}")
         return self
+
+
+def target_schema() -> dict[str, Any]:
+    """Give the target file's JSON Schema (2020-12)."""
+    schema = Target.model_json_schema()
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "Target file of securepacs-harness, version 1", **schema}
 
 
 _READERS = {".toml": tomllib.loads, ".json": json.loads}

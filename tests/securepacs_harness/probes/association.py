@@ -38,11 +38,11 @@ def _converse(connection: Connection, pieces: Sequence[Piece]) -> Observation:
     answer = connection.pdu()
     seen = judge_answer(answer)
     if isinstance(answer, pdu.Accepted):
-        _release(connection)
+        release(connection)
     return seen
 
 
-def _release(connection: Connection) -> None:
+def release(connection: Connection) -> None:
     """Leave in good order; what happens after the answer changes nothing of it."""
     try:
         connection.send(pdu.RELEASE_RQ)
@@ -71,11 +71,11 @@ def _echo(connection: Connection) -> Observation:
         return judge_answer(answer)
     (context, result), *_ = sorted(answer.results.items())
     if result != 0:
-        _release(connection)
+        release(connection)
         return Observation(Layer.CONTEXT, Outcome.REFUSED, str(result))
     connection.send(pdu.echo_rq(context))
     reply = connection.pdu()
-    _release(connection)
+    release(connection)
     if isinstance(reply, pdu.Aborted):
         return Observation(Layer.DIMSE, Outcome.REFUSED, str(reply))
     if not isinstance(reply, pdu.Other) or reply.kind != 0x04:
@@ -125,7 +125,7 @@ def take_session(line: Line, called: str, calling: str) -> Taken:
             raise EndedError(judge_answer(answer))
         sock = connection.sock
         session = sock.session if isinstance(sock, ssl.SSLSocket) else None
-        _release(connection)
+        release(connection)
     return Taken(line, context, session)
 
 

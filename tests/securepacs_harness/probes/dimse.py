@@ -92,6 +92,8 @@ def _converse(
     roles: list[Any] | None = None,
 ) -> Observation:
     """Associate, act when `contexts[0]` was accepted, release."""
+    if caller.line.spending:
+        caller.line.spending.connect()
     record = _Record()
     ae = AE(ae_title=caller.calling)
     ae.connection_timeout = ae.acse_timeout = ae.dimse_timeout = ae.network_timeout = caller.timeout

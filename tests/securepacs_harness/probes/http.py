@@ -6,7 +6,7 @@ import base64
 import dataclasses
 import http.client
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from urllib.parse import urlsplit
 
 from securepacs_harness.observation import Attempt, EndedError, Layer, Observation, Outcome
@@ -17,10 +17,16 @@ from securepacs_harness.probes.line import Line, opened
 REFUSALS = frozenset({400, 401, 403, 405, 408, 411, 413, 414, 417, 421, 426, 429, 431, 501, 505})
 
 
+#: What is read of an answer's body.
+_LARGEST_BODY = 1 << 22
+
+
 def line_of(base_url: str, offer: tls.Offer, **changes: object) -> Line:
-    """Give the line to an https:// base URL."""
+    """Give the line to a base URL; an http:// one has no TLS, whatever is offered."""
     parts = urlsplit(base_url)
-    return dataclasses.replace(Line(parts.hostname or "", parts.port or 443, offer), **changes)  # type: ignore[arg-type] # names are Line's own
+    secured = parts.scheme == "https"
+    line = Line(parts.hostname or "", parts.port or (443 if secured else 80), offer if secured else None)
+    return dataclasses.replace(line, **changes)  # type: ignore[arg-type] # names are Line's own
 
 
 def basic(user: str, password: str) -> dict[str, str]:
@@ -62,7 +68,17 @@ def judge_status(status: int, reason: str = "", body: bytes = b"") -> Observatio
     return Observation(Layer.HTTP, outcome, str(status), reason, payload=(body,))
 
 
-def ask(what: str, line: Line, request: Request) -> Attempt:
+def judge_served(status: int, reason: str = "", body: bytes = b"") -> Observation:
+    """Say whether a request was served: 2xx was; what sends elsewhere or says that there is nothing did not give anything."""
+    if 300 <= status < 500:
+        return Observation(Layer.HTTP, Outcome.REFUSED, str(status), reason, payload=(body,))
+    return judge_status(status, reason, body)
+
+
+Judge = Callable[[int, str, bytes], Observation]
+
+
+def ask(what: str, line: Line, request: Request, judge: Judge = judge_status) -> Attempt:
     """Send one request and read the whole answer; the body is the observation's payload."""
 
     def observe() -> Observation:
@@ -73,14 +89,14 @@ def ask(what: str, line: Line, request: Request) -> Attempt:
                 response = http.client.HTTPResponse(connection.sock, method=request.method)
                 try:
                     response.begin()
-                    body = response.read()
+                    body = response.read(_LARGEST_BODY)
                 except (http.client.HTTPException, OSError) as error:
                     if isinstance(error, http.client.RemoteDisconnected):
                         return Observation(Layer.HTTP, Outcome.REFUSED, "closed")
                     if isinstance(error, OSError):
                         return tls.failed(error, Layer.HTTP)
                     return Observation(Layer.HTTP, Outcome.INCONCLUSIVE, "not-http", type(error).__name__)
-                return judge_status(response.status, response.reason, body)
+                return judge(response.status, http.client.responses.get(response.status, ""), body)
         except EndedError as ended:
             return ended.seen
 
@@ -110,4 +126,4 @@ def headers_of(line: Line, request: Request) -> dict[str, str]:
         connection.send(request.encode(f"{host}:{line.port}"))
         response = http.client.HTTPResponse(connection.sock, method=request.method)
         response.begin()
-        return {name.lower(): value for name, value in response.getheaders()}
+        return {name.lower(): value for name, value in response.getheaders()} | {":status": str(response.status)}

@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import ipaddress
 import re
+import shlex
+from collections.abc import Collection
 from typing import Any
 
 import testinfra
@@ -140,6 +142,16 @@ def parse_entries(text: str) -> list[Entry]:
     return found
 
 
+def _words(folders: Collection[str]) -> str:
+    return " ".join(map(shlex.quote, folders))
+
+
+def _text(done: Any) -> str:  # noqa: ANN401 - testinfra's result
+    """Give what a command printed; bytes that are no text stand as replacement characters."""
+    raw: bytes = done.stdout_bytes
+    return raw.decode("utf-8", errors="replace")
+
+
 class Inside:
     """One container (or host) seen through a testinfra specification such as docker://NAME."""
 
@@ -149,12 +161,12 @@ class Inside:
     def run(self, command: str, *arguments: str) -> tuple[int, str]:
         """Run a command; give its exit status and what it printed."""
         done = self._host.run(command, *arguments)
-        return int(done.rc), str(done.stdout)
+        return int(done.rc), _text(done)
 
     def read(self, path: str) -> str:
         """Give a file's text; '' where it cannot be read."""
         done = self._host.run("cat %s", path)
-        return str(done.stdout) if done.rc == 0 else ""
+        return _text(done) if done.rc == 0 else ""
 
     def listeners(self) -> list[Listener]:
         """Give what listens inside, IPv4 and IPv6."""
@@ -168,6 +180,21 @@ class Inside:
         """Give the numbers of the processes."""
         _, out = self.run("ls /proc")
         return [int(name) for name in out.split() if name.isdigit()]
+
+    def running(self) -> list[Process]:
+        """Give the state of every process that can be read; what looks is one of them."""
+        states = [self.read(f"/proc/{pid}/status") for pid in self.processes()]
+        return [parse_status(state) for state in states if "CapEff" in state]
+
+    def files_with(self, mark: str, folders: Collection[str]) -> list[str]:
+        """Give the files in these folders, of at most a megabyte each, that hold a mark. It is an argument: no secret may be one."""
+        _, out = self.run(f"find {_words(folders)} -xdev -type f -size -1024k -exec grep -lF -e %s {{}} + 2>/dev/null", mark)
+        return out.splitlines()
+
+    def open_to_others(self, folders: Collection[str]) -> str:
+        """Give what stands in the files of these folders that others than their owner may read, 64 kB of each at most."""
+        _, out = self.run(f"find {_words(folders)} -xdev -type f -size -64k -perm /044 -exec cat {{}} + 2>/dev/null")
+        return out
 
     def routes(self) -> list[ipaddress.IPv4Network]:
         """Give the destinations of the IPv4 routes."""
@@ -190,6 +217,14 @@ class Inside:
         """Try to make a file in a folder, and take it away again."""
         status, _ = self.run("touch %s/.probe && rm %s/.probe", folder, folder)
         return status == 0
+
+    def http_status(self, port: int, path: str) -> int | None:
+        """Send a GET to a port of the part's own loopback, without a login (needs bash); give the answer's status, None without one."""
+        request = f"GET {path} HTTP/1.0\\r\\nHost: localhost\\r\\n\\r\\n"
+        script = f"exec 3<>/dev/tcp/127.0.0.1/{port} && printf '{request}' >&3 && timeout 5 head -n 1 <&3"
+        _, out = self.run("bash -c %s", script)
+        found = re.match(r"HTTP/1\.[01] (\d{3})", out)
+        return int(found[1]) if found else None
 
     def can_reach(self, host: str, port: int, seconds: int = 3) -> bool:
         """Try to open a TCP connection from inside (needs bash); False also when nothing came of it in the time given."""

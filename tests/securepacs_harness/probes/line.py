@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Self
 
+from securepacs_harness.budget import Spending
 from securepacs_harness.errors import CannotOfferError
 from securepacs_harness.observation import EndedError, Layer, Observation, Outcome
 from securepacs_harness.probes import pdu, tls
@@ -33,6 +34,8 @@ class Line:
     source: str | None = None
     timeout: float = 12.0
     """Seconds for the whole conversation."""
+    spending: Spending | None = dataclasses.field(default=None, repr=False, compare=False)
+    """What a run may cost its target; each connection is one of it."""
 
     def with_offer(self, **changes: object) -> Self:
         """Give the same line with another TLS offer."""
@@ -138,6 +141,8 @@ def opened(
     line: Line, layer: Layer, *, context: ssl.SSLContext | None = None, session: ssl.SSLSession | None = None
 ) -> Iterator[Connection]:
     """Open a line for a conversation at `layer`. `context` and `session` resume an earlier session."""
+    if line.spending:
+        line.spending.connect()
     deadline = time.monotonic() + line.timeout
     with _failures(Layer.TCP):
         sock = socket.create_connection((line.host, line.port), line.timeout, (line.source, 0) if line.source else None)

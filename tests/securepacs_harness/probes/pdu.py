@@ -86,6 +86,8 @@ class Accepted:
     """A-ASSOCIATE-AC (PS3.8 table 9-17): context id -> result (0 acceptance … 4, table 9-18)."""
 
     results: dict[int, int]
+    implementation: str = ""
+    """Implementation class UID and version name (PS3.7 section D.3.3.2), as far as they are told."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -152,11 +154,26 @@ def _context_results(body: bytes) -> dict[int, int]:
     return results
 
 
+def _implementation(body: bytes) -> str:
+    """Give what the user information of an A-ASSOCIATE-AC tells of the implementation: items 52H and 55H within item 50H."""
+    told = []
+    position = 68
+    while position + 4 <= len(body):
+        kind, _, length = struct.unpack(">BBH", body[position : position + 4])
+        if kind == 0x50:
+            position += 4
+            continue
+        if kind in {0x52, 0x55}:
+            told.append(body[position + 4 : position + 4 + length].decode("latin-1").strip("\0 "))
+        position += 4 + length
+    return " ".join(told)
+
+
 def parse(header: bytes, body: bytes) -> Answer:
     """Read one PDU. What is too short for its kind is given as Other."""
     kind = header[0]
     if kind == 0x02 and len(body) >= 68:
-        return Accepted(_context_results(body))
+        return Accepted(_context_results(body), _implementation(body))
     if kind == 0x03 and len(body) >= 4:
         return Rejected(body[1], body[2], body[3])
     if kind == 0x07 and len(body) >= 4:

@@ -59,6 +59,8 @@ class Sink:
         for abstract in (_VERIFICATION, CTImageStorage, MRImageStorage):
             self._ae.add_supported_context(abstract, _LITTLE_ENDIAN)
         self._ae.add_supported_context(_COMMITMENT, _LITTLE_ENDIAN, scu_role=True, scp_role=True)
+        self.connections = 0
+        """TCP connections that came (with TLS: whose handshake was complete)."""
         self.callers: list[str] = []
         """Calling AE titles of the associations that came."""
         self.stored: list[Stored] = []
@@ -66,6 +68,7 @@ class Sink:
 
     def __enter__(self) -> Self:
         handlers: list[Any] = [
+            (evt.EVT_CONN_OPEN, self._on_connection),
             (evt.EVT_REQUESTED, lambda event: self.callers.append(event.assoc.requestor.primitive.calling_ae_title)),
             (evt.EVT_C_STORE, self._on_store),
             (evt.EVT_C_ECHO, lambda _: 0x0000),
@@ -77,6 +80,9 @@ class Sink:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._server.shutdown()
+
+    def _on_connection(self, _event: Any) -> None:  # noqa: ANN401 - pynetdicom's event has attributes by kind
+        self.connections += 1
 
     def _on_store(self, event: Any) -> int:  # noqa: ANN401 - pynetdicom's event has attributes by kind
         self.stored.append(

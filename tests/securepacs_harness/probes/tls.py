@@ -131,3 +131,22 @@ def failed(error: Exception, layer: Layer) -> Observation:
     if isinstance(error, ConnectionError):
         return Observation(layer, Outcome.REFUSED, "reset")
     return Observation(Layer.TCP, Outcome.INCONCLUSIVE, type(error).__name__, str(error))
+
+
+def can_offer(offer: Offer) -> bool:
+    """Tell whether this machine's TLS library can offer it at all."""
+    try:
+        offer.context()
+    except CannotOfferError:
+        return False
+    return True
+
+
+def shown_certificates(offer: Offer) -> ssl.SSLContext:
+    """Make a context that takes whatever certificate comes, so that it can be looked at; it is good for nothing else."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    if offer.material:
+        context.load_cert_chain(offer.material.cert, offer.material.key)
+    return context

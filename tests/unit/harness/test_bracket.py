@@ -24,7 +24,7 @@ def sequence(*answers: Observation) -> Attempt:
     [
         (ACCEPTED, REJECTED, ACCEPTED, Verdict.REFUSED),
         (ACCEPTED, ACCEPTED, ACCEPTED, Verdict.ACCEPTED),
-        (ACCEPTED, SILENT, ACCEPTED, Verdict.INCONCLUSIVE),
+        (ACCEPTED, SILENT, ACCEPTED, Verdict.UNANSWERED),
         (ACCEPTED, UNKNOWN, ACCEPTED, Verdict.INCONCLUSIVE),
         (REJECTED, REJECTED, ACCEPTED, Verdict.INCONCLUSIVE),
         (ACCEPTED, REJECTED, REJECTED, Verdict.INCONCLUSIVE),
@@ -106,3 +106,11 @@ def test_acceptance_is_required_with_its_code() -> None:
             accepts(sequence(seen))
     with pytest.raises(NotAcceptedError, match="0xB000"):
         accepts(Attempt("echo", lambda: ACCEPTED), code="0xB000")
+
+
+def test_silence_counts_only_where_silence_is_claimed() -> None:
+    """No answer is as declared for a claim of silence between two successes, and for no other."""
+    silent = Attempt("a dropped port", lambda: SILENT)
+    made = bracket(sequence(ACCEPTED, ACCEPTED)).tries([(silent, at(Layer.TCP)), (silent, at(Layer.TCP, silence=True))])
+    assert [refusal.as_declared for refusal in made] == [False, True]
+    assert not bracket(sequence(ACCEPTED, REJECTED)).tries([(silent, at(Layer.TCP, silence=True))])[0].as_declared

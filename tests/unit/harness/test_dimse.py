@@ -68,13 +68,13 @@ def test_a_server_that_is_down_proves_nothing(clinic: Clinic) -> None:
 
 
 def test_a_server_that_says_nothing_proves_nothing(clinic: Clinic) -> None:
-    """A silent server is a time-out, and a time-out is inconclusive."""
+    """A silent server is a time-out, and a time-out is no refusal."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
         line = Line("127.0.0.1", silent.getsockname()[1], timeout=0.5)
         attempt = association.associate("to the silent", line, pdu.associate_rq("A", "B"))
         refusal = bracket(dimse.echo(clinic.caller())).refuses(attempt, layer=Layer.ASSOCIATION)
     assert refusal.seen.code == "time-out"
-    assert refusal.verdict is Verdict.INCONCLUSIVE
+    assert (refusal.verdict, refusal.as_declared) == (Verdict.UNANSWERED, False)
 
 
 def test_a_pause_in_the_request_is_kept(clinic: Clinic) -> None:

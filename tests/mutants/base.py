@@ -1,0 +1,111 @@
+"""The clinic that every mutant is made from: really deployed by the command line. Its images are the mutants' images."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import docker
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from deployed.deployment import BOTH_USAGES, Stack, authority_of, fetch_bundles, make_own_keys, remove_left_overs, write_configuration
+from mutants import defects_archive, defects_certificate, defects_container, defects_web, defects_wire
+from mutants.blueprint import GUARD, Blueprint, blueprint_of, files_of
+from mutants.lab import Base
+from mutants.mutant import Mutant, unchanged
+from securepacs_harness import forge
+from securepacs_harness.bundles import write_bundle
+from securepacs_harness.target import load_target
+
+NAME = "mutbase"
+SUBNET = "172.31.181"
+DICOM, WEB = 23762, 23443
+#: A peer whose first certificate is revoked.
+REVOKED = "RV01"
+#: A healthy PACS, which must be clean.
+HARDENED = Mutant("hardened", "none", (), unchanged)
+
+
+@dataclasses.dataclass(frozen=True)
+class Laboratory:
+    """What mutants are made of, and with what they are called."""
+
+    base: Base
+    blueprint: Blueprint
+    bundles: Path
+    passwords: Path
+    mutants: tuple[Mutant, ...]
+
+
+def _configure(path: Path, stack: str) -> None:
+    text = path.read_text(encoding="utf-8")
+    for old, new in (
+        ("DEPTEST", stack.upper()),
+        ("deptest", stack),
+        ("172.31.250", SUBNET),
+        ("12762", str(DICOM)),
+        ("18443", str(WEB)),
+        ("12763", str(DICOM + 1)),
+    ):
+        text = text.replace(old, new)
+    path.write_text(text, encoding="utf-8")
+
+
+@contextmanager
+def laboratory(folder: Path) -> Iterator[Laboratory]:
+    """Deploy the clinic, take its blueprint, its bundles and its authority; take it down at the end."""
+    own = {name: value for name, value in os.environ.items() if not name.startswith(("PULUMI_", "SECUREPACS_"))}
+    stack = Stack(NAME, folder / "clinic.yaml", {**own, "SECUREPACS_HOME": str(folder / "home")})
+    keys = make_own_keys()
+    remove_left_overs(NAME)
+    write_configuration(stack.config, keys)
+    _configure(stack.config, NAME)
+    try:
+        stack.up()
+        stack.securepacs("target", "--out", str(folder / "target.toml"))
+        target = load_target(folder / "target.toml")
+        bundles = folder / "bundles"
+        fetch_bundles(stack, target, bundles, keys)
+        (bundles / "_revoked").mkdir()
+        shutil.copytree(bundles / REVOKED, bundles / "_revoked" / REVOKED)
+        stack.securepacs("revoke", REVOKED, "--reason", "keyCompromise", "--config", str(stack.config))
+        stack.securepacs("bundle", REVOKED, "--out", str(bundles))
+        authority = authority_of(stack)
+        for kind in forge.ISSUED:
+            forge.issue(kind, bundles, "CT01", authority)
+        other = _other_clinic(bundles, target.ca)
+        users = target.https.users if target.https else {}
+        passwords = folder / "passwords.json"
+        passwords.touch(mode=0o600)
+        told = {user: json.loads(stack.securepacs("password", user, "--json"))["password"] for user in users}
+        passwords.write_text(json.dumps(told), encoding="utf-8")
+        blueprint = _blueprint(json.loads(target.model_dump_json(exclude_none=True)))
+        special = defects_certificate.mutants(authority, other, target.dicom.server_name)
+        every = (*defects_wire.WIRE, *special, *defects_archive.ARCHIVE, *defects_web.WEB, *defects_container.CONTAINER)
+        yield Laboratory(Base(NAME, SUBNET, (DICOM, DICOM + 1, WEB)), blueprint, bundles, passwords, every)
+    finally:
+        stack.securepacs("down", "--config", str(stack.config), "--delete-data", NAME, "--yes")
+
+
+def _blueprint(target: dict[str, object]) -> Blueprint:
+    client = docker.from_env()
+    made = blueprint_of(client, NAME, target)
+    # The guard is at hand, for mutants that run another one from beside the configuration.
+    own = files_of(client.containers.get(f"{NAME}-archive"), "/usr/share/securepacs")
+    uid = next(iter(made.parts["archive"].files.values())).uid
+    beside = {name: dataclasses.replace(own[name], mode=0o400, uid=uid) for name in (GUARD, "index_guard.py")}
+    return made.part("archive", files={**made.parts["archive"].files, **beside})
+
+
+def _other_clinic(bundles: Path, ca: str) -> forge.Authority:
+    other = forge.new_authority("Other Clinic CA")
+    key = ec.generate_private_key(ec.SECP256R1())
+    cert = forge.certify("CT01", key, other, usages=BOTH_USAGES).public_bytes(Encoding.PEM).decode()
+    write_bundle(bundles / f"_{defects_certificate.OTHER_AUTHORITY}" / "CT01", "CT01", cert=cert, key=forge.pem_of(key), ca=ca)
+    return other

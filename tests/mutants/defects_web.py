@@ -1,0 +1,232 @@
+"""Defects of the web: logins, roles, routes, headers, records. Edits of haproxy.cfg."""
+
+from __future__ import annotations
+
+from mutants.blueprint import both, declared, replaced
+from mutants.defects_wire import WEB_BIND, _either
+from mutants.mutant import Mutant
+from securepacs_harness.results import Tier
+
+AUTH = "  http-request auth realm mutbase unless { var(txn.role) -m found }\n"
+ROLE = "  http-request set-var(txn.role) var(txn.user),map_str(/etc/gateway/roles.map) if { var(txn.user) -m found }\n"
+SHAPE = "  http-request deny deny_status 400 unless { path -m reg ^/[A-Za-z0-9/._,-]*$ }\n"
+DOTS = "  http-request deny deny_status 400 if { path -m sub // /./ /../ } or { path -m end /. /.. }\n"
+QUERY_OVERRIDE = "  http-request deny deny_status 400 if { query,url_dec,url_dec,url_dec,lower -m sub _method }\n"
+HEADER_OVERRIDE = (
+    "  http-request deny deny_status 400 if { req.hdr(X-HTTP-Method-Override) -m found } or { req.hdr(X-Method-Override) -m found }"
+    " or { req.hdr(X-HTTP-Method) -m found }\n"
+)
+LOG = 'log-format "https src=%ci user='
+
+PEOPLE = (
+    Mutant(
+        "anonymous-rest",
+        "REST is served without a login",
+        ("http.anonymous",),
+        replaced(AUTH, "  http-request set-var(txn.role) str(admin) unless { var(txn.role) -m found }\n"),
+    ),
+    Mutant(
+        "anonymous-dicomweb",
+        "DICOMweb is served without a login",
+        ("http.anonymous",),
+        replaced(AUTH, "  http-request set-var(txn.role) str(viewer) unless { var(txn.role) -m found }\n"),
+    ),
+    Mutant(
+        "one-open-route",
+        "one route is served without a login",
+        ("http.anonymous",),
+        replaced(AUTH, "  http-request set-var(txn.role) str(admin) if { path /statistics }\n" + AUTH),
+    ),
+    Mutant(
+        "viewer-deletes",
+        "a viewer may delete studies",
+        ("http.roles",),
+        replaced("str(admin_delete) if { var(txn.role) -m str admin }", "str(admin_delete) if { var(txn.role) -m str admin viewer }"),
+    ),
+    Mutant(
+        "viewer-stores",
+        "a viewer may store images",
+        ("http.roles",),
+        replaced("str(stow) if { var(txn.role) -m str clinician admin }", "str(stow) if { var(txn.role) -m str clinician admin viewer }"),
+    ),
+    Mutant(
+        "route-missing",
+        "a role cannot use a route that was declared for it",
+        ("http.granted",),
+        replaced("str(admin_read) if { var(txn.role) -m str admin }", "str(admin_read) if { var(txn.role) -m str nobody }"),
+    ),
+    Mutant(
+        "trusted-header",
+        "whoever says in a header that he is somebody is believed",
+        ("http.forged-headers",),
+        replaced(ROLE, "  http-request set-var(txn.user) req.hdr(X-Forwarded-User) if { req.hdr(X-Forwarded-User) -m found }\n" + ROLE),
+    ),
+    Mutant(
+        "default-login",
+        "a published default login works",
+        ("credentials.defaults",),
+        both(
+            replaced("userlist people\n", "userlist people\n  user orthanc insecure-password orthanc\n"),
+            lambda blueprint: blueprint.with_text("gateway", "roles.map", blueprint.text("gateway", "roles.map") + "orthanc admin\n"),
+        ),
+    ),
+    Mutant(
+        "guessing-unbounded",
+        "passwords may be guessed without end",
+        ("credentials.guessing",),
+        replaced("  http-request sc-inc-gpc0(0) if password_given !{ var(txn.user) -m found }\n", ""),
+        Tier.LOAD,
+    ),
+)
+
+REQUESTS = (
+    Mutant(
+        "path-rewritten-after-decision",
+        "a path is mended after its route was decided",
+        ("http.paths",),
+        both(
+            replaced(SHAPE, ""),
+            replaced(DOTS, ""),
+            replaced("{ path -m reg '^/dicom-web/(studies|series|instances)$' }", "{ path -m beg /dicom-web/ }"),
+            replaced(
+                "  http-request del-header Cookie\n",
+                "  http-request set-path /system if { path -m end /system }\n  http-request del-header Cookie\n",
+            ),
+        ),
+    ),
+    Mutant("override-in-query", "a query says another method", ("http.method-override",), replaced(QUERY_OVERRIDE, "")),
+    Mutant("override-in-header", "a header says another method", ("http.method-override",), replaced(HEADER_OVERRIDE, "")),
+    Mutant(
+        "lengths-taken",
+        "a body whose length is said wrongly is served",
+        ("http.framing",),
+        both(
+            replaced("option dontlognull", "option dontlognull\n  option accept-unsafe-violations-in-http-request"),
+            replaced("\nfrontend https\n  mode http\n", "\nfrontend https\n  mode http\n  http-request return status 200 if METH_POST\n"),
+        ),
+    ),
+    Mutant(
+        "cleartext-on-https-port",
+        "the HTTPS port serves plain HTTP too",
+        ("http.cleartext",),
+        both(
+            replaced(WEB_BIND, WEB_BIND.replace(":8443", "127.0.0.1:18443")),
+            replaced(
+                "\nfrontend dicom\n",
+                _either(8443, 18443, "server plain 127.0.0.1:18080").replace(
+                    "\nfrontend dicom\n",
+                    "\nfrontend plain\n  mode http\n  bind 127.0.0.1:18080\n  http-request return status 200\n\nfrontend dicom\n",
+                ),
+            ),
+        ),
+    ),
+)
+
+HEADERS = (
+    Mutant(
+        "cors-for-all",
+        "pages of any origin may read answers",
+        ("http.cors",),
+        replaced(
+            "  http-after-response del-header Server\n",
+            '  http-after-response del-header Server\n  http-after-response set-header Access-Control-Allow-Origin "*"\n',
+        ),
+    ),
+    Mutant(
+        "no-hsts",
+        "browsers are not told to stay on HTTPS",
+        ("http.hsts",),
+        replaced('  http-after-response set-header Strict-Transport-Security "max-age=31536000"\n', ""),
+    ),
+    Mutant(
+        "cached",
+        "shared caches may keep answers",
+        ("http.cache",),
+        replaced("  http-after-response set-header Cache-Control no-store\n", "  http-after-response set-header Cache-Control public\n"),
+    ),
+    Mutant(
+        "server-named",
+        "answers name the product and its version",
+        ("leaks.http",),
+        replaced("  http-after-response del-header Server\n", '  http-after-response set-header Server "Orthanc 1.13.0"\n'),
+    ),
+    Mutant(
+        "existence-told",
+        "a refusal tells that a study is not there",
+        ("leaks.existence",),
+        replaced(
+            AUTH, "  http-request deny deny_status 404 if { path -m beg /dicom-web/studies/2.25.0 } !{ var(txn.role) -m found }\n" + AUTH
+        ),
+    ),
+    Mutant(
+        "version-below-floor",
+        "the archive is a version with known ways in",
+        ("cve.floor",),
+        replaced(
+            "  # The archive hears the gateway, not the client.\n",
+            '  http-request return status 200 content-type application/json string \'{"Version":"1.12.7"}\' if { path /system }\n',
+        ),
+    ),
+)
+
+RECORDS = (
+    Mutant(
+        "denials-unnamed",
+        "a denial's record does not say who claimed to be whom",
+        ("audit.denials",),
+        replaced(" claimed=%[var(sess.claimed)] %[ssl_fc_protocol]", " %[ssl_fc_protocol]"),
+    ),
+    Mutant(
+        "denials-unrecorded",
+        "who shows no certificate leaves no record",
+        ("audit.denials",),
+        replaced('error-log-format "dicom src=%ci refused tls=%[ssl_fc_err_str]"', 'error-log-format ""'),
+    ),
+    Mutant(
+        "accesses-unrecorded",
+        "granted associations leave no record",
+        ("audit.accesses",),
+        replaced(
+            "\nbackend archive_dicom\n  mode tcp\n", "\nbackend archive_dicom\n  mode tcp\n  tcp-request content set-log-level silent\n"
+        ),
+    ),
+    Mutant(
+        "people-unrecorded",
+        "people's requests leave no record",
+        ("audit.accesses",),
+        replaced("\nbackend archive_http\n  mode http\n", "\nbackend archive_http\n  mode http\n  http-request set-log-level silent\n"),
+    ),
+    Mutant("paths-logged", "the log holds studies' identifiers", ("audit.privacy",), replaced(LOG, 'log-format "https %HU src=%ci user=')),
+    Mutant(
+        "logins-logged",
+        "the log holds people's logins",
+        ("secrets.logs",),
+        both(
+            replaced(
+                "  acl password_given http_auth_type -m str Basic\n",
+                "  acl password_given http_auth_type -m str Basic\n  http-request set-var(txn.told) req.hdr(Authorization)\n",
+            ),
+            replaced(LOG, 'log-format "https src=%ci told=%[var(txn.told)] user='),
+        ),
+    ),
+    Mutant(
+        "backup-stale",
+        "the newest backup is years old",
+        ("recovery.backup",),
+        declared(lambda target: target.update(recovery={"part": "archive", "newest": "echo 2020-01-01T00:00:00Z", "max_age_hours": 26})),
+    ),
+    Mutant(
+        "waiver-expired",
+        "a waiver has expired",
+        ("target.waivers",),
+        declared(lambda target: target["waivers"][0].update(until="2020-01-01")),
+    ),
+    Mutant(
+        "residue",
+        "synthetic studies cannot be removed",
+        ("target.residue",),
+        declared(lambda target: target["cleanup"].update(user="vera")),
+    ),
+)
+
+WEB = (*PEOPLE, *REQUESTS, *HEADERS, *RECORDS)

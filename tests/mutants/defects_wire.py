@@ -1,0 +1,290 @@
+"""Defects of the gateway's TLS, of its identities, and of what it lets through: edits of haproxy.cfg."""
+
+from __future__ import annotations
+
+from mutants.blueprint import Edit, beside, both, declared, engine, inner_network, lines, replaced, setting
+from mutants.blueprint import Extra as Beside
+from mutants.mutant import Mutant
+from securepacs_harness.results import Tier
+
+BIND = "bind :2762 ssl crt /etc/gateway/server.pem ca-file /etc/gateway/peers-ca.pem crl-file /etc/gateway/crl.pem verify required"
+WEB_BIND = "bind :8443 ssl crt /etc/gateway/server.pem alpn h2,http/1.1"
+SUITES = "ssl-default-bind-ciphers ECDHE-ECDSA-AES128-GCM-SHA256"
+OPTIONS = "ssl-default-bind-options ssl-min-ver TLSv1.2 no-tls-tickets"
+BOUND = "  tcp-request content use-service lua.associate_rj_calling unless { var(sess.calling),strcmp(sess.peer) eq 0 }\n"
+DECLARED = "  tcp-request content use-service lua.associate_rj_calling unless { var(sess.calling) -m found }\n"
+LOOKED_UP = "  tcp-request content set-var(sess.calling) req.payload(26,16),hex,map_str(/etc/gateway/ae.map)\n"
+KNOWN_BY_CERTIFICATE = "  tcp-request content set-var(sess.peer) ssl_c_s_dn(CN)\n"
+NAMED = "  tcp-request content set-var(sess.peer) var(sess.calling)\n"
+OLD_SUITES = ":ECDHE-ECDSA-AES128-SHA:ECDHE-RSA-AES128-SHA:@SECLEVEL=0"
+REJECTED = "  tcp-request content reject unless { req.payload"
+
+
+def _ignoring(errors: str) -> Edit:
+    return replaced(BIND, f"{BIND} crt-ignore-err {errors} ca-ignore-err {errors}")
+
+
+#: The rule about the called AE title; it stands in two listeners.
+CALLED = "lua.associate_rj_called unless"
+
+
+def _either(port: int, inside: int, plain: str) -> str:
+    """Write a listener that takes TLS and plaintext on one port."""
+    return f"""
+frontend either_{port}
+  mode tcp
+  bind :{port}
+  tcp-request inspect-delay 5s
+  tcp-request content accept if {{ req.ssl_hello_type 1 }}
+  tcp-request content accept if {{ req.len gt 5 }}
+  use_backend inside_{port} if {{ req.ssl_hello_type 1 }}
+  default_backend plain_{port}
+
+backend inside_{port}
+  mode tcp
+  server tls 127.0.0.1:{inside}
+
+backend plain_{port}
+  mode tcp
+  {plain}
+
+frontend dicom
+"""
+
+
+#: Let whoever calls be whom he says: the certificate does not count.
+_NO_BINDING = replaced(BOUND, "")
+_BY_NAME = both(_NO_BINDING, replaced(LOOKED_UP, LOOKED_UP + NAMED))
+
+TLS = (
+    Mutant(
+        "tls-1.0",
+        "both listeners take TLS 1.0",
+        ("tls.versions",),
+        both(replaced(OPTIONS, OPTIONS.replace("TLSv1.2", "TLSv1.0")), replaced(SUITES, SUITES + OLD_SUITES)),
+    ),
+    Mutant(
+        "tls-1.1-web",
+        "the web listener takes TLS 1.1",
+        ("tls.versions",),
+        replaced(WEB_BIND, f"{WEB_BIND} ssl-min-ver TLSv1.1 ciphers ECDHE-ECDSA-AES128-GCM-SHA256{OLD_SUITES}"),
+    ),
+    Mutant(
+        "cbc-suite",
+        "a suite without authenticated encryption is taken",
+        ("tls.weak-suites",),
+        replaced(SUITES, f"{SUITES}:ECDHE-ECDSA-AES128-SHA256"),
+    ),
+    Mutant(
+        "anonymous-suite",
+        "a suite without a server's certificate is taken",
+        ("tls.weak-suites",),
+        replaced(SUITES, f"{SUITES}:AECDH-AES128-SHA:@SECLEVEL=0"),
+    ),
+    Mutant(
+        "tls-1.3-only",
+        "TLS 1.2 is not taken, which every device must offer",
+        ("tls.strong-suites",),
+        replaced(OPTIONS, OPTIONS.replace("TLSv1.2", "TLSv1.3")),
+    ),
+    Mutant(
+        "resumption",
+        "TLS sessions are resumed",
+        ("tls.resumption",),
+        both(replaced(OPTIONS, OPTIONS.replace(" no-tls-tickets", "")), replaced("tune.ssl.cachesize 0", "tune.ssl.cachesize 1000")),
+    ),
+    Mutant(
+        "plaintext-on-tls-port",
+        "the TLS listener takes plaintext too",
+        ("network.plaintext-on-tls-port",),
+        both(
+            replaced(BIND, BIND.replace(":2762", "127.0.0.1:12762")),
+            replaced("\nfrontend dicom\n", _either(2762, 12762, "server archive archive:4242 resolvers engine init-addr last,libc,none")),
+        ),
+    ),
+    Mutant(
+        "no-tls",
+        "DICOM is spoken without TLS, and declared so",
+        ("tls.required",),
+        both(
+            replaced(BIND, "bind :2762"),
+            _BY_NAME,
+            replaced("  tcp-request content set-var(sess.pinned) ssl_c_der,sha2(256),hex,lower,map_str(/etc/gateway/pinned.map)\n", ""),
+            replaced("  tcp-request content set-var(sess.peer) var(sess.pinned) if { var(sess.pinned) -m found }\n", ""),
+            replaced(KNOWN_BY_CERTIFICATE, ""),
+            declared(lambda target: target["dicom"].update(tls=False)),
+        ),
+    ),
+)
+
+CERTIFICATES = (
+    Mutant(
+        "no-certificate-needed",
+        "a peer needs no certificate, its AE title is believed",
+        ("mtls.anonymous",),
+        both(replaced(BIND, BIND.replace("required", "optional")), _BY_NAME),
+    ),
+    Mutant(
+        "any-certificate",
+        "a certificate of anybody's is taken",
+        ("mtls.forged",),
+        both(_ignoring("all"), _BY_NAME),
+    ),
+    Mutant(
+        "revoked-accepted",
+        "the revocation list is not looked at",
+        ("mtls.revoked",),
+        replaced(BIND, BIND.replace(" crl-file /etc/gateway/crl.pem", "")),
+    ),
+    Mutant("expired-accepted", "an expired certificate is taken", ("mtls.unfit",), _ignoring("10")),
+    Mutant("not-yet-valid-accepted", "a certificate is taken before its time", ("mtls.unfit",), _ignoring("9")),
+    Mutant("server-certificate-accepted", "a certificate for servers is taken from a client", ("mtls.unfit",), _ignoring("26")),
+)
+
+ASSOCIATION = (
+    Mutant("ae-binding-off", "a certificate opens associations under any declared AE title", ("association.calling-ae",), _NO_BINDING),
+    Mutant(
+        "ae-in-any-case",
+        "an AE title is compared without its case",
+        ("association.calling-ae",),
+        both(
+            replaced("req.payload(26,16),hex,map_str", "req.payload(26,16),upper,hex,map_str"), setting("StrictAetComparison", value=False)
+        ),
+    ),
+    Mutant(
+        "ae-by-its-beginning",
+        "of an AE title only the beginning is compared",
+        ("association.calling-ae",),
+        both(
+            replaced(LOOKED_UP + DECLARED, ""),
+            replaced(
+                BOUND, "  tcp-request content use-service lua.associate_rj_calling unless { req.payload(26,4),strcmp(sess.peer) eq 0 }\n"
+            ),
+        ),
+    ),
+    Mutant(
+        "called-ae-unchecked",
+        "an association may call any AE title",
+        ("association.called-ae",),
+        both(lines(CALLED), setting("DicomCheckCalledAet", value=False)),
+    ),
+    Mutant(
+        "fail-open-pause",
+        "who pauses until the wait for data ends is let through",
+        ("association.pauses",),
+        both(
+            replaced("  tcp-request content reject unless { req.payload(6,68) -m found }\n", "", times=2),
+            replaced(DECLARED, DECLARED.replace("unless {", "if { req.payload(26,16) -m found } !{")),
+            replaced(BOUND, BOUND.replace("unless {", "if { var(sess.calling) -m found } !{")),
+            lines(CALLED),
+        ),
+    ),
+    Mutant(
+        "malformed-accepted",
+        "a request with an unknown protocol version and type is taken",
+        ("association.malformed",),
+        both(
+            replaced("  tcp-request content reject unless { req.payload(0,1) -m bin 01 }\n", "", times=2),
+            replaced("  tcp-request content reject unless { req.payload_lv(2,4) -m found }\n", "", times=2),
+        ),
+    ),
+    Mutant(
+        "plaintext-for-anybody",
+        "the listener of a waived device takes any AE title",
+        ("association.plaintext-waiver",),
+        lines("req.payload(26,16),hex -m str"),
+    ),
+    Mutant(
+        "telling-reasons",
+        "a known AE title is rejected otherwise than an unknown one",
+        ("leaks.reject-reasons",),
+        replaced(BOUND, BOUND.replace("associate_rj_calling", "associate_rj_limit")),
+    ),
+    Mutant(
+        "strangers-served",
+        "a stranger without certificate gets an association",
+        ("leaks.implementation", "mtls.anonymous"),
+        both(
+            replaced(BIND, BIND.replace("required", "optional")),
+            replaced(BOUND, ""),
+            replaced(DECLARED, ""),
+            setting("DicomAlwaysAllowEcho", value=True),
+        ),
+    ),
+)
+
+NETWORK = (
+    Mutant(
+        "archive-port-published",
+        "the archive's own DICOM port is published",
+        ("network.closed-ports", "network.segmentation"),
+        both(
+            engine("archive", PortBindings={"4242/tcp": [{"HostIp": "127.0.0.1", "HostPort": "4242"}]}),
+            lambda blueprint: blueprint.part("archive", networks={"edge": (), **blueprint.parts["archive"].networks}),
+            lambda blueprint: blueprint.part("archive", config={**blueprint.parts["archive"].config, "ExposedPorts": {"4242/tcp": {}}}),
+        ),
+    ),
+    Mutant(
+        "database-port-published",
+        "a database's port is published",
+        ("network.closed-ports",),
+        beside("database", Beside("gateway", ("socat", "TCP-LISTEN:5432,fork,reuseaddr", "EXEC:/bin/cat"), 5432)),
+    ),
+    Mutant(
+        "metrics-port-published",
+        "a port answers that nobody declared",
+        ("network.open-ports",),
+        beside("metrics", Beside("gateway", ("socat", "TCP-LISTEN:9100,fork,reuseaddr", "EXEC:/bin/cat"), 9100)),
+    ),
+    Mutant(
+        "route-out",
+        "the archive's network leads out",
+        ("network.egress", "network.segmentation"),
+        inner_network(internal=False, options=None),
+    ),
+    Mutant(
+        "statistics-listener",
+        "the gateway's statistics listen on every network",
+        ("network.listeners",),
+        replaced("\nfrontend health\n", "\nfrontend statistics\n  mode http\n  bind :8404\n  stats enable\n\nfrontend health\n"),
+    ),
+)
+
+AVAILABILITY = (
+    Mutant(
+        "one-at-a-time",
+        "one silent connection takes the only place",
+        ("availability.silent", "availability.half-open"),
+        both(
+            replaced("\nfrontend dicom\n  mode tcp\n", "\nfrontend dicom\n  mode tcp\n  maxconn 1\n"),
+            replaced("timeout client-hs 5s", "timeout client-hs 60s"),
+        ),
+        Tier.LOAD,
+    ),
+    Mutant(
+        "few-places",
+        "some silent connections take all places",
+        ("availability.many",),
+        both(
+            replaced("\nfrontend dicom\n  mode tcp\n", "\nfrontend dicom\n  mode tcp\n  maxconn 40\n"),
+            replaced("timeout client-hs 5s", "timeout client-hs 60s"),
+        ),
+        Tier.LOAD,
+    ),
+    Mutant(
+        "parts-passed-on",
+        "the gateway passes on what it has not seen whole",
+        ("availability.partial", "availability.oversized"),
+        lines("tcp-request content reject", "lua.associate_rj_", "req.payload"),
+        Tier.LOAD,
+    ),
+    Mutant(
+        "few-workers",
+        "idle associations take all of the archive's workers",
+        ("availability.idle",),
+        setting("DicomThreadsCount", 2),
+        Tier.LOAD,
+    ),
+)
+
+WIRE = (*TLS, *CERTIFICATES, *ASSOCIATION, *NETWORK, *AVAILABILITY)

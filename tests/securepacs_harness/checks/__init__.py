@@ -1,0 +1,1 @@
+"""The packaged checks: one subject a file, each test one entry of the catalogue."""

@@ -1,0 +1,108 @@
+"""Where secrets are, and where they must not be. A finding never tells the secret itself."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+from securepacs_harness.check import check
+from securepacs_harness.probes import secrecy
+from securepacs_harness.probes.engine import Engine, engine_of
+from securepacs_harness.record import Record
+from securepacs_harness.session import Verification
+
+#: Where services keep their settings and keys; programs and the kernel's own folders are left out.
+FOLDERS = ("/etc", "/run", "/var/lib", "/opt", "/srv", "/home", "/root")
+#: Keys and certificates that come with distributions and are no secrets of anybody's.
+_PUBLIC = ("/etc/ssl/certs", "/usr")
+
+
+def parts(verification: Verification, record: Record) -> Iterator[tuple[str, Engine]]:
+    """Give each declared part that is a container; note those that are none."""
+    if not verification.target.inside:
+        record.not_tested("secrets", "the target does not say how to look inside any part (inside)")
+    for part, specification in verification.target.inside.items():
+        engine = engine_of(specification)
+        if engine is None:
+            record.not_tested(part, "it is no container")
+        else:
+            yield part, engine
+
+
+@check(
+    "secrets.environment",
+    "No secret stands in an environment",
+    tier="passive",
+    controls=("secret-storage",),
+    remedy="Give secrets as files that only the service reads; an environment is seen by whoever may inspect the container.",
+)
+def test_no_secret_stands_in_an_environment(verification: Verification, record: Record) -> None:
+    """No variable of any container has a secret's name, a random value, or a password or key that is known here."""
+    for part, engine in parts(verification, record):
+        environment = dict(entry.partition("=")[::2] for entry in engine.inspect()["Config"]["Env"] or [])
+        telling = secrecy.telling_settings(environment)
+        known = secrecy.known_in("\n".join(environment.values()), verification.secrets())
+        told = f"{', '.join(telling)}{f'; {known} known secrets' if known else ''}" if telling or known else "none"
+        record.fact(f"environment of {part}", expected="no secret", told=told, holds=not telling and not known)
+
+
+@check(
+    "secrets.settings",
+    "No secret stands in a command, a label or an image",
+    tier="passive",
+    controls=("secret-storage",),
+    remedy="Give secrets as files that only the service reads; build them into no image and write them on no label.",
+)
+def test_no_secret_stands_in_a_setting(verification: Verification, record: Record) -> None:
+    """Neither what the engine tells of a container, nor the commands that made its image, hold a password or a key."""
+    secrets = verification.secrets()
+    for part, engine in parts(verification, record):
+        inspected = engine.inspect()
+        words = [*(inspected["Config"]["Cmd"] or []), *(inspected["Config"]["Entrypoint"] or []), *(inspected["Args"] or [])]
+        labels = inspected["Config"]["Labels"] or {}
+        telling = [name for name in labels if secrecy.telling_settings({name: labels[name]}) and "PASSWORD" in name.upper()]
+        found = secrecy.telling_arguments(words) + len(telling)
+        known = secrecy.known_in(json.dumps(inspected), secrets) + secrecy.known_in(engine.history(), secrets)
+        holds = not found and not known
+        told = "none" if holds else f"{found} that look like secrets, {known} known ones"
+        record.fact(f"command, labels and image of {part}", expected="no secret", told=told, holds=holds)
+
+
+@check(
+    "secrets.files",
+    "Private keys open to their owner only",
+    tier="passive",
+    controls=("secret-storage",),
+    remedy="Give files with private keys and passwords the mode 0400 or 0600 and the service as owner.",
+)
+def test_private_keys_are_their_owners(verification: Verification, record: Record) -> None:
+    """Each file inside with a private key, or with a password that is known here, opens to its owner only."""
+    if not verification.target.inside:
+        record.not_tested("files", "the target does not say how to look inside any part (inside)")
+    for part in verification.target.inside:
+        inside = verification.inside(part)
+        found = [path for path in inside.files_with("PRIVATE KEY-----", FOLDERS) if not path.startswith(_PUBLIC)]
+        entries = [entry for path in found for entry in inside.entries(path)]
+        open_to_others = sorted(f"{entry.path} ({entry.mode:04o})" for entry in entries if entry.mode & 0o077)
+        told = ", ".join(open_to_others) or f"{len(entries)} files, each its owner's only"
+        record.fact(f"files with keys in {part}", expected="mode 0600 or less", told=told, holds=not open_to_others)
+        known = secrecy.known_in(inside.open_to_others(FOLDERS), verification.secrets())
+        told = f"{known} known secrets" if known else "none"
+        record.fact(f"files that others may read in {part}", expected="no secret", told=told, holds=not known)
+
+
+@check(
+    "secrets.logs",
+    "No secret stands in a log",
+    tier="passive",
+    controls=("secret-storage", "audit-privacy"),
+    remedy="Log neither headers nor configurations.",
+)
+def test_no_secret_stands_in_a_log(verification: Verification, record: Record) -> None:
+    """No password, key or login header that is known here stands in what a container wrote."""
+    for part, engine in parts(verification, record):
+        text = engine.logs()
+        known = secrecy.known_in(text, verification.secrets())
+        headers = text.count("Authorization: Basic ")
+        told = f"{known} known secrets, {headers} login headers" if known or headers else "none"
+        record.fact(f"log of {part}", expected="no secret", told=told, holds=not known and not headers)

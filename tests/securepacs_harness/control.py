@@ -1,0 +1,53 @@
+"""The authorised controls: what is declared to succeed, so that a refusal beside it means something."""
+
+from __future__ import annotations
+
+from securepacs_harness.errors import TargetError
+from securepacs_harness.observation import Attempt
+from securepacs_harness.probes import dimse, http
+from securepacs_harness.reach import Pacs, no_control
+from securepacs_harness.target import Https
+
+#: Paths tried for a control over HTTPS, the harmless first; the first that the role's own table allows to GET is taken.
+HARMLESS = ("/dicom-web/studies?limit=1", "/system", "/studies?limit=1", "/statistics", "/")
+
+
+def control_for(pacs: Pacs, wanted: str) -> Attempt:
+    """Give the control that is asked for: a verb that leaves nothing behind, "role:ROLE", or "user:NAME". Raises TargetError."""
+    kind, _, name = wanted.partition(":")
+    if kind == "role":
+        return person_control(pacs, role=name)
+    if kind == "user":
+        return person_control(pacs, user=name)
+    if wanted not in _VERBS:
+        raise TargetError(f"control: got '{wanted}', expected one of {', '.join(_VERBS)}, role:ROLE or user:NAME")
+    able = pacs.with_verb(wanted)
+    if not able:
+        return no_control(f"{wanted} of a declared peer", f"no peer with the verb {wanted} can be called as: its bundle is not at hand")
+    return _VERBS[wanted](pacs.caller(able[0]))
+
+
+_VERBS = {
+    "echo": dimse.echo,
+    "find": lambda caller: dimse.find(caller, StudyInstanceUID="2.25.0"),
+    "worklist": dimse.worklist,
+}
+
+
+def harmless_path(https: Https, role: str) -> str | None:
+    """Give a path that a role may GET and that changes nothing; None where its table has none."""
+    return next((path for path in HARMLESS if https.allows(role, "GET", path.partition("?")[0])), None)
+
+
+def person_control(pacs: Pacs, *, user: str | None = None, role: str | None = None) -> Attempt:
+    """Give a person's GET of something harmless, with the right password."""
+    what = f"GET by {user or role or 'a declared user'}"
+    if pacs.target.https is None:
+        return no_control(what, "the target declares no HTTPS listener")
+    able = [name for name in pacs.people(role) if user in {None, name}]
+    if not able:
+        return no_control(what, "no such user's password is at hand")
+    path = harmless_path(pacs.https, pacs.https.users[able[0]].role)
+    if path is None:
+        return no_control(what, f"the role of {able[0]} has no route that is known to be harmless")
+    return http.ask(f"GET {path} as {able[0]}", pacs.web, http.Request("GET", path, pacs.login(able[0])))

@@ -1,0 +1,83 @@
+"""What the container engine tells of a part, through its own client: so that contexts and DOCKER_HOST count as they do for testinfra."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import subprocess
+from functools import cached_property
+from typing import Any
+
+from securepacs_harness.errors import HarnessError
+
+_SECONDS = 20
+
+
+class EngineError(HarnessError):
+    """The engine's client is not there, or knows no such container."""
+
+
+def _ask(program: str, *arguments: str) -> str:
+    try:
+        done = subprocess.run(
+            [program, *arguments], capture_output=True, text=True, timeout=_SECONDS, stdin=subprocess.DEVNULL, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise EngineError(f"{program}: cannot be asked ({type(error).__name__})") from None
+    if done.returncode:
+        raise EngineError(f"{program} {arguments[0]}: {(done.stderr.strip().splitlines() or ['failed'])[-1][:200]}")
+    return done.stdout
+
+
+@dataclasses.dataclass(frozen=True)
+class Engine:
+    """One container, as its engine describes it. `program` is docker or podman."""
+
+    program: str
+    container: str
+
+    @cached_property
+    def _inspected(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(_ask(self.program, "inspect", self.container))[0]
+        return found
+
+    def inspect(self) -> dict[str, Any]:
+        """Give what the engine knows of the container. Raises EngineError."""
+        return self._inspected
+
+    def network(self, name: str) -> dict[str, Any]:
+        """Give what the engine knows of a network. Raises EngineError."""
+        found: dict[str, Any] = json.loads(_ask(self.program, "network", "inspect", name))[0]
+        return found
+
+    def history(self) -> str:
+        """Give the commands that made the container's image. Raises EngineError."""
+        return _ask(self.program, "history", "--no-trunc", "--format", "{{.CreatedBy}}", str(self.inspect()["Image"]))
+
+    def logs(self, since: str = "") -> str:
+        """Give what the container wrote, both streams; `since` is an RFC 3339 time. Raises EngineError."""
+        options = ["--since", since] if since else []
+        try:
+            done = subprocess.run(
+                [self.program, "logs", *options, self.container],
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                errors="replace",
+                timeout=_SECONDS,
+                stdin=subprocess.DEVNULL,
+                check=False,
+            )
+        except (OSError, subprocess.TimeoutExpired) as error:
+            raise EngineError(f"{self.program}: cannot be asked ({type(error).__name__})") from None
+        if done.returncode:
+            raise EngineError(f"{self.program} logs: failed for {self.container}")
+        return done.stdout
+
+
+def engine_of(specification: str) -> Engine | None:
+    """Give the engine's view of a testinfra specification such as docker://NAME; None where the part is no container."""
+    program, mark, rest = specification.partition("://")
+    if not mark or program not in {"docker", "podman"}:
+        return None
+    return Engine(program, rest.rpartition("@")[2])

@@ -1,0 +1,227 @@
+"""One run against one target: what is given, what was found, and what becomes of a check's record."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import fnmatch
+import hashlib
+import importlib.metadata
+import json
+import os
+import stat
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pytest
+
+from securepacs_harness import authorisation, canary
+from securepacs_harness.budget import Spending
+from securepacs_harness.bundles import Bundles
+from securepacs_harness.check import Check
+from securepacs_harness.errors import BundleError, TargetError
+from securepacs_harness.evidence.bundle import check_folder
+from securepacs_harness.probes import certificate, http
+from securepacs_harness.probes.inside import Inside
+from securepacs_harness.reach import Pacs, password_variable
+from securepacs_harness.record import Record
+from securepacs_harness.residue import Canaries
+from securepacs_harness.results import Case, CheckResult, Run, Status, TargetFacts, Tier, WaiverState
+from securepacs_harness.target import Target, Waiver, load_target
+
+
+def tiers_up_to(highest: Tier) -> tuple[Tier, ...]:
+    """Give a tier and all that do less."""
+    every = tuple(Tier)
+    return every[: every.index(highest) + 1]
+
+
+@dataclasses.dataclass(frozen=True)
+class Given:
+    """What a run is started with."""
+
+    target_file: Path
+    bundles: Path | None = None
+    passwords: Path | None = None
+    highest: Tier = Tier.SAFE
+    vantage: str = ""
+    out: Path | None = None
+    signing_key: Path | None = None
+    more_passwords: Mapping[str, str] = dataclasses.field(default_factory=dict, repr=False)
+    """Passwords that were asked for."""
+
+
+def read_passwords(given: Given, target: Target, environment: Mapping[str, str]) -> dict[str, str]:
+    """Give the passwords at hand, by user: from a JSON file of mode 0600, or from the environment. Raises BundleError."""
+    found: dict[str, str] = dict(given.more_passwords)
+    if given.passwords:
+        path = given.passwords
+        try:
+            if stat.S_IMODE(path.stat().st_mode) & 0o077:
+                raise BundleError(f"{path}: got a file that others may read, expected mode 0600; run chmod 600 on it")
+            read = json.loads(path.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise BundleError(f"{path}: cannot be read ({error.strerror})") from None
+        except ValueError as error:
+            raise BundleError(f"{path}: not well-formed JSON: {error}") from None
+        if not isinstance(read, dict) or not all(isinstance(word, str) for word in read.values()):
+            raise BundleError(f'{path}: expected an object {{"USER": "PASSWORD"}}')
+        found.update(read)
+    for user in target.https.users if target.https else {}:
+        given_here = environment.get(password_variable(user))
+        if given_here:
+            found[user] = given_here
+    return found
+
+
+def fingerprint_of(target: Target) -> str:
+    """Give the SHA-256 of a declaration, as canonical JSON."""
+    return hashlib.sha256(json.dumps(target.model_dump(mode="json"), sort_keys=True).encode()).hexdigest()
+
+
+class Verification:
+    """One run. It is made before the first check, and makes the Run after the last."""
+
+    def __init__(self, given: Given) -> None:
+        self.target = load_target(given.target_file)
+        today = datetime.datetime.now(datetime.UTC).date()
+        self.allowed = authorisation.require(self.target, today)
+        self.tiers = tiers_up_to(given.highest)
+        self.given = given
+        if given.out:
+            check_folder(given.out, given.signing_key)
+        self.began = datetime.datetime.now(datetime.UTC)
+        self.folder = Path(tempfile.mkdtemp(prefix="pacs-verify-"))
+        """Images and forged certificates of this run; removed at its end."""
+        bundles = given.bundles or given.target_file.parent / "bundles"
+        if given.bundles and not bundles.is_dir():
+            raise BundleError(f"{bundles}: is no folder; bundles are BUNDLES/PEER/cert.pem, key.pem and ca.pem")
+        passwords = read_passwords(given, self.target, os.environ)
+        budget = self.target.budget
+        self.spending = Spending(budget.connections, budget.seconds)
+        self.pacs = Pacs(self.target, Bundles(bundles), passwords, self.spending)
+        self.canaries = Canaries(self.pacs, self.folder)
+        self.versions: dict[str, str] = {}
+        """Product -> version, as checks saw it."""
+        self._results: dict[str, CheckResult] = {}
+        self._waivers_used: set[Waiver] = set()
+        self._insides: dict[str, Inside] = {}
+        self._today = today
+        lines = {"dicom": self.pacs.line(None), **({"https": self.pacs.web} if self.target.https else {})}
+        found = {listener: certificate.shown(line) for listener, line in lines.items()}
+        self._certificates = {listener: certificate.fingerprint(there) for listener, there in found.items() if there}
+
+    def inside(self, part: str) -> Inside:
+        """Look inside a declared part. Raises TargetError where it is not declared."""
+        specification = self.target.inside.get(part)
+        if specification is None:
+            parts = ", ".join(sorted(self.target.inside)) or "none"
+            raise TargetError(f"inside.{part}: got nothing; the declared parts are {parts}")
+        if part not in self._insides:
+            self._insides[part] = Inside(specification)
+        return self._insides[part]
+
+    def secrets(self) -> tuple[str, ...]:
+        """Give what may stand in no file of evidence: passwords, lines of private keys, the name of the synthetic patient."""
+        keys = self.pacs.bundles.folder.rglob("key.pem") if self.pacs.bundles.folder.is_dir() else ()
+        lines = [line for key in keys for line in key.read_text(encoding="ascii").splitlines() if line and not line.startswith("-----")]
+        logins = [http.basic(user, password)["Authorization"].partition(" ")[2] for user, password in self.pacs.passwords.items()]
+        return (*self.pacs.passwords.values(), *logins, *lines, canary.PATIENT_NAME)
+
+    def out_of_tier(self, check: Check) -> str:
+        """Say why a check is not for this run; '' when it is."""
+        if check.tier in self.tiers:
+            return ""
+        return f"it is of the tier {check.tier}, this run goes up to {self.tiers[-1]}"
+
+    def _waived(self, check: Check, case: Case) -> Case:
+        for waiver in self.target.waivers:
+            answers = waiver.check == check.id and waiver.until >= self._today and fnmatch.fnmatchcase(case.what, waiver.cases)
+            if case.status is Status.FOUND and answers:
+                self._waivers_used.add(waiver)
+                told = f"waived until {waiver.until} by {waiver.owner}: {waiver.reason}"
+                return case.model_copy(update={"status": Status.WAIVED, "told": f"{case.told}; {told}".lstrip("; ")})
+        return case
+
+    def finish(self, check: Check, record: Record, seconds: float) -> CheckResult:
+        """Make the result of a check out of its record; what is waived counts no more as a finding."""
+        record.cases = [self._waived(check, case) for case in record.cases]
+        return self.keep(
+            CheckResult(
+                **_known(check),
+                status=record.status,
+                reason=record.reason,
+                cases=tuple(record.cases),
+                seconds=round(seconds, 2),
+            )
+        )
+
+    def leave_out(self, check: Check, why: str) -> CheckResult:
+        """Note that a check was not made, and why."""
+        return self.keep(CheckResult(**_known(check), status=Status.NOT_TESTED, reason=why))
+
+    def keep(self, result: CheckResult) -> CheckResult:
+        """Add a result."""
+        self._results[result.id] = result
+        return result
+
+    @property
+    def results(self) -> Sequence[CheckResult]:
+        """The results until now, in their order."""
+        return list(self._results.values())
+
+    def run(self) -> Run:
+        """Give the whole run, at its end."""
+        dicom = self.target.dicom
+        return Run(
+            version=importlib.metadata.version("securepacs"),
+            began=self.began,
+            ended=datetime.datetime.now(datetime.UTC),
+            target=TargetFacts(
+                name=self.target.name,
+                dicom=f"{dicom.host}:{dicom.port} {dicom.ae_title}",
+                https=self.target.https.base_url if self.target.https else "",
+                declaration=fingerprint_of(self.target),
+                certificates=self._certificates,
+                versions=self.versions,
+            ),
+            vantage=self.given.vantage or self.target.vantage or "not stated",
+            authorisation=self.allowed,
+            tiers=self.tiers,
+            connections=self.spending.made,
+            budget=self.target.budget.connections,
+            waivers=tuple(self._waiver_state(waiver) for waiver in self.target.waivers),
+            checks=tuple(self._results.values()),
+        )
+
+    def _waiver_state(self, waiver: Waiver) -> WaiverState:
+        return WaiverState(
+            what=waiver.what,
+            check=waiver.check,
+            reason=waiver.reason,
+            owner=waiver.owner,
+            until=waiver.until,
+            days_left=(waiver.until - self._today).days,
+            used=waiver in self._waivers_used,
+        )
+
+
+def _known(check: Check) -> dict[str, object]:
+    return {
+        "id": check.id,
+        "title": check.title,
+        "group": check.group,
+        "tier": check.tier,
+        "controls": check.controls,
+        "remedy": check.remedy,
+    }
+
+
+#: Where pytest's configuration holds the run.
+VERIFICATION = pytest.StashKey[Verification]()
+
+
+def own_check(name: str, title: str) -> Check:
+    """Give the entry of a test that is not in the catalogue: somebody's own, without a decorator."""
+    return Check(f"own.{name.replace('_', '-').lower()}", title, Tier.SAFE, (), "")
