@@ -22,7 +22,8 @@ from securepacs.bundles import write_bundle
 from securepacs.clinic import clinic_schema
 from securepacs.commands import database as cli_database
 from securepacs.commands import keys as cli_keys
-from securepacs.commands.deployment import bring_up, check_host, declared, outputs_of, place_of
+from securepacs.commands import verify as cli_verify
+from securepacs.commands.deployment import bring_up, check_host, declared, outputs_of, place_of, whole_numbers
 from securepacs.commands.progress import Progress
 from securepacs.commands.terminal import Config, Json, Stack, Yes, consents, noted, stack_option, told
 from securepacs.errors import ConfigurationError, ExpiryError, NotFoundError, RefusedError, SecurePacsError
@@ -44,6 +45,7 @@ app = typer.Typer(
 app.add_typer(cli_keys.rotate, name="rotate")
 app.command()(cli_keys.revoke)
 app.command()(cli_database.database)
+app.command()(cli_verify.verify)
 
 
 @app.command()
@@ -278,21 +280,12 @@ def target(out: Annotated[Path, typer.Option("--out", help="FILE.toml or FILE.js
     writers = {".toml": tomli_w.dumps, ".json": lambda declared: json.dumps(declared, indent=2) + "\n"}
     if out.suffix not in writers:
         raise ConfigurationError("--out", got=str(out), expected="a file that ends in .toml or .json")
-    declared = _whole_numbers(outputs_of(stack)["target"])
+    declared = whole_numbers(outputs_of(stack)["target"])
     try:
         out.write_text(writers[out.suffix](declared), encoding="utf-8")
     except OSError as error:
         raise ConfigurationError("--out", got=f"{out}: {error.strerror}", expected="a file that can be written") from None
     told.print(str(out), highlight=False, soft_wrap=True)
-
-
-def _whole_numbers(value: Any) -> Any:  # noqa: ANN401 - JSON has any shape
-    """Undo what the state does to whole numbers: it knows only floating ones."""
-    if isinstance(value, dict):
-        return {key: _whole_numbers(held) for key, held in value.items()}
-    if isinstance(value, list):
-        return [_whole_numbers(held) for held in value]
-    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 @app.command()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
 from securepacs.archive import ORTHANC_FLOOR
 from securepacs.archive import PORT_DICOM as ARCHIVE_DICOM
@@ -11,7 +11,7 @@ from securepacs.clinic import Clinic, Endpoint
 from securepacs.database import PORT as PORT_DATABASE
 from securepacs.database import uses_postgresql
 from securepacs.gateway import PORT_DICOM, PORT_HTTPS, egress_ports
-from securepacs.peers import Peer
+from securepacs.peers import Peer, Verb
 from securepacs.routes import routes_of
 
 VERSION = 1
@@ -19,6 +19,30 @@ VERSION = 1
 #: Ports that must not answer from outside: the archive's own, and what stands beside a PACS elsewhere
 #: (databases, LDAP, debuggers, the engine).
 CLOSED_PORTS = (ARCHIVE_DICOM, ARCHIVE_HTTP, 104, 389, 1433, 1521, 2375, 2376, 3306, 5005, 5432, 6379, 8000, 8404, 8405, 9200, 11112, 27017)
+
+
+_REJECTED = {"layers": ["association"], "codes": ["1/1/3"]}
+_BY_TLS = {"layers": ["tls"]}
+_VERB = {"layers": ["dimse"], "codes": ["abort/0/0"]}
+_MOVE = {"layers": ["dimse"], "codes": ["0xC000"]}
+
+#: How each refusal looks here, by the harness's check: narrower than what the standards leave open.
+EXPECTS: dict[str, dict[str, list[str]]] = {
+    "association.calling-ae": _REJECTED,
+    "association.called-ae": {"layers": ["association"], "codes": ["1/1/7"]},
+    "association.plaintext-waiver": _REJECTED,
+    "mtls.anonymous": _BY_TLS,
+    "mtls.forged": _BY_TLS,
+    "mtls.unfit": _BY_TLS,
+    "mtls.revoked": _BY_TLS,
+    **{f"dimse.{verb}": _VERB for verb in get_args(Verb)},
+    **{f"dimse.{verb}/stranger": _BY_TLS for verb in get_args(Verb)},
+    "exfiltration.move-unknown": _MOVE,
+    "exfiltration.move-unauthorised": _MOVE,
+    "integrity.same-uid": {"layers": ["dimse"], "codes": ["0x0111"]},
+    "http.anonymous": {"layers": ["http"], "codes": ["401", "405"]},
+    "http.roles": {"layers": ["http"], "codes": ["403", "405"]},
+}
 
 
 def container_name(clinic: Clinic, part: str) -> str:
@@ -84,6 +108,7 @@ def target(clinic: Clinic, ca_pem: str) -> dict[str, Any]:
             "roles": {role: [{"methods": list(route.methods), "route": route.pattern} for route in routes_of(role)] for role in roles},
         },
         "closed_ports": [port for port in CLOSED_PORTS if port not in published],
+        "expects": EXPECTS,
         "floor": {"orthanc": ORTHANC_FLOOR},
         "waivers": [
             {"what": f"plaintext DICOM of {peer.ae_title}", "reason": w.reason, "owner": clinic.name, "until": w.until.isoformat()}

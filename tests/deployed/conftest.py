@@ -13,7 +13,6 @@ import pytest
 from deployed.deployment import (
     HERE,
     CommandError,
-    Deployed,
     OwnKeys,
     Stack,
     authority_of,
@@ -29,6 +28,7 @@ from securepacs_harness.canary import Instance
 from securepacs_harness.observation import Attempt
 from securepacs_harness.probes import dimse
 from securepacs_harness.probes.dcmtk import Dcmtk
+from securepacs_harness.reach import Pacs
 from securepacs_harness.target import load_target
 
 STACK = "deptest"
@@ -99,7 +99,7 @@ def take_down(stack: Stack) -> None:
 
 
 @pytest.fixture(scope="session")
-def pacs(stack: Stack, folder: Path, own_keys: OwnKeys) -> Deployed:
+def pacs(stack: Stack, folder: Path, own_keys: OwnKeys) -> Pacs:
     """The clinic with its target file, bundles and passwords, and the certificates that only its authority could sign wrongly."""
     path = folder / "target.toml"
     stack.securepacs("target", "--out", str(path))
@@ -110,7 +110,7 @@ def pacs(stack: Stack, folder: Path, own_keys: OwnKeys) -> Deployed:
         forge.issue(kind, folder / "bundles", "CT01", authority)
     users = target.https.users if target.https else {}
     passwords = {user: json.loads(stack.securepacs("password", user, "--json"))["password"] for user in users}
-    return Deployed(target, bundles, passwords)
+    return Pacs(target, bundles, passwords)
 
 
 @pytest.fixture(scope="session")
@@ -122,7 +122,7 @@ def dcmtk_image() -> str:
 
 
 @pytest.fixture(scope="session")
-def dcmtk(pacs: Deployed, folder: Path, dcmtk_image: str) -> Iterator[Dcmtk]:
+def dcmtk(pacs: Pacs, folder: Path, dcmtk_image: str) -> Iterator[Dcmtk]:
     """DCMTK's tools with the bundles and images at hand."""
     real = Path(canary.real_file("CT_small.dcm").path).parent
     with Dcmtk(dcmtk_image, f"{STACK}-test-dcmtk", [pacs.bundles.folder, folder / "images", real]) as tools:
@@ -144,7 +144,7 @@ def image(folder: Path) -> Instance:
 
 
 @pytest.fixture(scope="session")
-def stored(pacs: Deployed, folder: Path) -> Instance:
+def stored(pacs: Pacs, folder: Path) -> Instance:
     """A synthetic image that is in the archive."""
     place = folder / "images"
     place.mkdir(exist_ok=True)

@@ -21,11 +21,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from securepacs_harness import forge
-from securepacs_harness.bundles import Bundles, Material, write_bundle
-from securepacs_harness.probes import http
-from securepacs_harness.probes.dimse import Caller
-from securepacs_harness.probes.line import Line
-from securepacs_harness.probes.tls import Offer
+from securepacs_harness.bundles import Bundles, write_bundle
 from securepacs_harness.target import Target
 
 HERE = Path(__file__).parent
@@ -137,41 +133,6 @@ def remove_left_overs(stack: str) -> None:
         if found:
             print(f"removing {len(found)} left-over {kind}(s) of stack {stack}")
             docker(*removal, *found, check=False)
-
-
-@dataclasses.dataclass(frozen=True)
-class Deployed:
-    """The running clinic: what it declares, and the material to call it with."""
-
-    target: Target
-    bundles: Bundles
-    passwords: Mapping[str, str] = dataclasses.field(repr=False)
-
-    def offer(self, material: Material | None) -> Offer:
-        """Offer material to either listener."""
-        return Offer(self.target.ca, self.target.dicom.server_name, material)
-
-    def line(self, material: Material | None) -> Line:
-        """Give the line to the DICOM listener."""
-        return Line(self.target.dicom.host, self.target.dicom.port, self.offer(material))
-
-    def caller(self, name: str, *, calling: str | None = None, material: Material | None = None, timeout: float = 10) -> Caller:
-        """Call the archive as a peer with its own bundle; `calling` and `material` lie about who calls."""
-        peer = self.target.peers[name]
-        plain = Line(self.target.dicom.host, peer.plaintext.port) if peer.plaintext else None
-        line = plain or self.line(material or self.bundles.material(name))
-        return Caller(line, self.target.dicom.ae_title, calling or name, timeout)
-
-    @property
-    def web(self) -> Line:
-        """The line to the HTTPS listener, without a client certificate."""
-        if self.target.https is None:
-            raise ValueError("the target declares no HTTPS listener")
-        return http.line_of(self.target.https.base_url, self.offer(None))
-
-    def login(self, user: str) -> dict[str, str]:
-        """Give the header with which a person signs in."""
-        return http.basic(user, self.passwords[user])
 
 
 def fetch_bundles(stack: Stack, target: Target, folder: Path, keys: OwnKeys) -> Bundles:

@@ -8,8 +8,9 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-from deployed.deployment import Deployed, docker
+from deployed.deployment import docker
 from securepacs_harness.probes.line import Line
+from securepacs_harness.reach import Pacs
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,7 +30,7 @@ def _networks(container: str) -> Mapping[str, Mapping[str, str]]:
 
 
 @contextmanager
-def relays(pacs: Deployed, image: str, name: str, ports: tuple[int, ...]) -> Iterator[Elsewhere]:
+def relays(pacs: Pacs, image: str, name: str, ports: tuple[int, ...]) -> Iterator[Elsewhere]:
     """Stand up the relays on the gateway's edge network, and remove them."""
     gateway = pacs.target.inside["gateway"].removeprefix("docker://")
     ((network, there),) = [(network, told) for network, told in _networks(gateway).items() if network.endswith("edge")]

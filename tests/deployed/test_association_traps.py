@@ -10,12 +10,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from deployed.deployment import Deployed
 from securepacs_harness.bracket import Bracket, accepts, at
 from securepacs_harness.observation import Attempt, Layer
 from securepacs_harness.probes import association, dimse, pdu
 from securepacs_harness.probes.association import Piece
 from securepacs_harness.probes.line import Line
+from securepacs_harness.reach import Pacs
 
 Claim = Callable[[Attempt], Bracket]
 
@@ -33,7 +33,7 @@ def _patient(line: Line, seconds: float = 25.0) -> Line:
     return dataclasses.replace(line, timeout=seconds)
 
 
-def _forged(pacs: Deployed) -> bytes:
+def _forged(pacs: Pacs) -> bytes:
     """A request that is wrong in one thing: CT01's certificate calls itself WS01."""
     return pdu.associate_rq(pacs.target.dicom.ae_title, "WS01")
 
@@ -42,7 +42,7 @@ def _paused(line: Line, raw: bytes, cut: int) -> Attempt:
     return association.associate(f"a pause after byte {cut} of {len(raw)}", line, [(raw[:cut], TOO_LONG), (raw[cut:], 0.0)])
 
 
-def test_a_pause_at_any_byte_lets_nobody_through(pacs: Deployed, claim: Claim) -> None:
+def test_a_pause_at_any_byte_lets_nobody_through(pacs: Pacs, claim: Claim) -> None:
     """A false AE title is refused, wherever in the request the peer pauses until the gateway's patience is over."""
     raw = _forged(pacs)
     line = _patient(pacs.caller("CT01").line)
@@ -57,7 +57,7 @@ def test_a_pause_at_any_byte_lets_nobody_through(pacs: Deployed, claim: Claim) -
     assert max(refusal.seen.seconds for refusal in made) < 2 * TOO_LONG
 
 
-def test_a_good_request_that_pauses_too_long_is_ended_too(pacs: Deployed, claim: Claim) -> None:
+def test_a_good_request_that_pauses_too_long_is_ended_too(pacs: Pacs, claim: Claim) -> None:
     """Even the true peer gets no association after its time: what is half read is never sent on."""
     raw = pdu.associate_rq(pacs.target.dicom.ae_title, "CT01")
     line = _patient(pacs.caller("CT01").line)
@@ -66,7 +66,7 @@ def test_a_good_request_that_pauses_too_long_is_ended_too(pacs: Deployed, claim:
     claim(dimse.echo(pacs.caller("CT01"))).refuses_all(cases, workers=len(cases))
 
 
-def test_a_request_in_small_pieces_is_one_request(pacs: Deployed, claim: Claim) -> None:
+def test_a_request_in_small_pieces_is_one_request(pacs: Pacs, claim: Claim) -> None:
     """Byte by byte within its time the true request is accepted and the false one rejected with its reason."""
     caller = pacs.caller("CT01")
 
@@ -78,7 +78,7 @@ def test_a_request_in_small_pieces_is_one_request(pacs: Deployed, claim: Claim) 
     claim(dimse.echo(caller)).tries([(false, CALLING)])[0].require()
 
 
-def test_a_drip_that_never_ends_is_ended(pacs: Deployed, claim: Claim) -> None:
+def test_a_drip_that_never_ends_is_ended(pacs: Pacs, claim: Claim) -> None:
     """A byte every 0.2 seconds does not stretch the gateway's patience."""
     raw = pdu.associate_rq(pacs.target.dicom.ae_title, "CT01")
     drip: list[Piece] = [(raw[index : index + 1], 0.2) for index in range(60)]
@@ -106,7 +106,7 @@ ODDITIES: dict[str, Callable[[bytes], bytes]] = {
 }
 
 
-def test_what_is_no_request_is_ended(pacs: Deployed, claim: Claim) -> None:
+def test_what_is_no_request_is_ended(pacs: Pacs, claim: Claim) -> None:
     """Wrong lengths, wrong types and other protocols end at the gateway, with CT01's good certificate and title."""
     raw = pdu.associate_rq(pacs.target.dicom.ae_title, "CT01")
     line = _patient(pacs.caller("CT01").line)
@@ -115,13 +115,13 @@ def test_what_is_no_request_is_ended(pacs: Deployed, claim: Claim) -> None:
         assert refusal.seen.seconds < ENDED_WITHIN, refusal.what
 
 
-def test_a_false_title_with_data_behind_it_is_rejected(pacs: Deployed, claim: Claim) -> None:
+def test_a_false_title_with_data_behind_it_is_rejected(pacs: Pacs, claim: Claim) -> None:
     """What follows a rejected request in the same packet reaches nobody."""
     attempt = association.associate("a false title and a C-ECHO at once", pacs.caller("CT01").line, _forged(pacs) + pdu.echo_rq(1))
     claim(dimse.echo(pacs.caller("CT01"))).tries([(attempt, CALLING)])[0].require()
 
 
-def test_a_silent_connection_is_ended(pacs: Deployed, claim: Claim) -> None:
+def test_a_silent_connection_is_ended(pacs: Pacs, claim: Claim) -> None:
     """A connection that says nothing, before or after its handshake, is ended within seconds."""
     caller = pacs.caller("CT01")
     wait: list[Piece] = [(b"", 15.0)]
@@ -137,7 +137,7 @@ def test_a_silent_connection_is_ended(pacs: Deployed, claim: Claim) -> None:
 
 
 @pytest.mark.parametrize("secured", [True, False], ids=["after the handshake", "before it"])
-def test_silent_connections_delay_nobody(pacs: Deployed, secured: bool) -> None:  # noqa: FBT001 - the table's value
+def test_silent_connections_delay_nobody(pacs: Pacs, secured: bool) -> None:  # noqa: FBT001 - the table's value
     """While 40 connections are silent, an honest echo is as quick as ever."""
     caller = pacs.caller("CT01")
     line = _patient(caller.line if secured else dataclasses.replace(caller.line, offer=None))
@@ -159,7 +159,7 @@ def test_silent_connections_delay_nobody(pacs: Deployed, secured: bool) -> None:
 
 
 @pytest.mark.parametrize("max_pdu", [0, 1, 2**32 - 1])
-def test_an_odd_maximum_length_harms_nobody(pacs: Deployed, max_pdu: int) -> None:
+def test_an_odd_maximum_length_harms_nobody(pacs: Pacs, max_pdu: int) -> None:
     """Whatever the archive answers to a maximum PDU length of 0, 1 or 4 GB, the next echo is answered."""
     caller = pacs.caller("CT01")
     raw = pdu.associate_rq(caller.called, "CT01", max_pdu=max_pdu)
@@ -170,7 +170,7 @@ def test_an_odd_maximum_length_harms_nobody(pacs: Deployed, max_pdu: int) -> Non
     assert accepts(dimse.echo(caller)).seconds < 2.0
 
 
-def test_the_most_contexts_are_taken(pacs: Deployed) -> None:
+def test_the_most_contexts_are_taken(pacs: Pacs) -> None:
     """128 presentation contexts, the most that DICOM allows, are negotiated."""
     caller = pacs.caller("CT01")
     contexts = tuple(pdu.Context(2 * index + 1) for index in range(128))

@@ -12,12 +12,13 @@ from typing import Any
 
 import pytest
 
-from deployed.deployment import Deployed, docker
+from deployed.deployment import docker
 from securepacs import component
 from securepacs.archive import ORTHANC_FLOOR, archive_files, authorization
 from securepacs.clinic import Clinic, Images, parse_clinic
 from securepacs.gateway import GatewaySecrets, gateway_files
 from securepacs.provider import pki
+from securepacs_harness.reach import Pacs
 
 WAIVER = {"reason": "its firmware knows no TLS", "until": "2099-12-31", "source": "192.0.2.7", "port": 11113}
 
@@ -77,18 +78,18 @@ def run_with_files(image: str, folder: str, files: Mapping[str, str], command: l
         docker("rm", "-f", container)
 
 
-def image_of(pacs: Deployed, part: str) -> str:
+def image_of(pacs: Pacs, part: str) -> str:
     """Give the image that the deployed part runs."""
     return docker("inspect", "-f", "{{.Image}}", pacs.target.inside[part].removeprefix("docker://")).strip()
 
 
-def checked_by_haproxy(pacs: Deployed, files: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+def checked_by_haproxy(pacs: Pacs, files: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
     """Let HAProxy check a configuration."""
     return run_with_files(image_of(pacs, "gateway"), "/etc/gateway", files, ["/usr/sbin/haproxy", "-c", "-f", "/etc/gateway/haproxy.cfg"])
 
 
 @pytest.mark.parametrize("kind", CLINICS)
-def test_haproxy_takes_what_is_rendered(pacs: Deployed, kind: str) -> None:
+def test_haproxy_takes_what_is_rendered(pacs: Pacs, kind: str) -> None:
     """HAProxy's own check accepts the configuration without a warning."""
     declared = clinic(CLINICS[kind])
     answer = checked_by_haproxy(pacs, gateway_files(declared, secrets_for(declared)))
@@ -97,7 +98,7 @@ def test_haproxy_takes_what_is_rendered(pacs: Deployed, kind: str) -> None:
     assert "[WARNING]" not in told
 
 
-def test_haproxys_check_finds_a_broken_configuration(pacs: Deployed) -> None:
+def test_haproxys_check_finds_a_broken_configuration(pacs: Pacs) -> None:
     """The check above can fail: one wrong word is found."""
     declared = clinic({})
     files = gateway_files(declared, secrets_for(declared))
@@ -108,7 +109,7 @@ def test_haproxys_check_finds_a_broken_configuration(pacs: Deployed) -> None:
     assert answer.returncode != 0
 
 
-def orthanc(pacs: Deployed, files: Mapping[str, str]) -> str:
+def orthanc(pacs: Pacs, files: Mapping[str, str]) -> str:
     """Let Orthanc start with a configuration for three seconds, and give its log."""
     command = ["/bin/bash", "-c", "Orthanc /etc/archive & sleep 3; kill %1; wait %1"]
     answer = run_with_files(image_of(pacs, "archive"), "/etc/archive", files, command)
@@ -116,12 +117,12 @@ def orthanc(pacs: Deployed, files: Mapping[str, str]) -> str:
 
 
 @pytest.mark.parametrize("kind", ["nobody", "odd titles"])
-def test_orthanc_takes_what_is_rendered(pacs: Deployed, kind: str) -> None:
+def test_orthanc_takes_what_is_rendered(pacs: Pacs, kind: str) -> None:
     """Orthanc, with its guard, starts with the configuration."""
     assert "Orthanc has started" in orthanc(pacs, archive_files(clinic(CLINICS[kind]), "throwaway"))
 
 
-def test_orthanc_does_not_start_with_an_unknown_key(pacs: Deployed) -> None:
+def test_orthanc_does_not_start_with_an_unknown_key(pacs: Pacs) -> None:
     """A misspelt key, which Orthanc alone would ignore in silence, stops the archive by its guard."""
     files = archive_files(clinic({}), "throwaway")
     misspelt = files["orthanc.json"].replace('"StrictAetComparison"', '"StrictAetComparision"')

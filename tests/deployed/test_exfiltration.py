@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 import pytest
 
-from deployed.deployment import Deployed
 from securepacs_harness import canary
 from securepacs_harness.bracket import Bracket, accepts, at
 from securepacs_harness.canary import Instance
@@ -14,6 +13,7 @@ from securepacs_harness.observation import Attempt, Layer
 from securepacs_harness.probes import dimse
 from securepacs_harness.probes.dcmtk import Dcmtk
 from securepacs_harness.probes.sink import Doorbell, Sink
+from securepacs_harness.reach import Pacs
 
 Claim = Callable[[Attempt], Bracket]
 
@@ -37,18 +37,18 @@ FORBIDDEN = [
 ]
 
 
-def _address(pacs: Deployed, name: str) -> str:
+def _address(pacs: Pacs, name: str) -> str:
     address = pacs.target.peers[name].address
     assert address is not None
     return address
 
 
-def _sink(pacs: Deployed, name: str, shown: str | None = None) -> Sink:
+def _sink(pacs: Pacs, name: str, shown: str | None = None) -> Sink:
     """A receiver at a peer's address, with its own bundle or another's."""
     return Sink(_address(pacs, name), name, pacs.bundles.material(shown or name))
 
 
-def test_a_declared_move_arrives_whole(pacs: Deployed, stored: Instance) -> None:
+def test_a_declared_move_arrives_whole(pacs: Pacs, stored: Instance) -> None:
     """An image moved to its declared destination arrives there byte for byte, from the archive's AE title."""
     with _sink(pacs, "WS01") as sink:
         accepts(dimse.move(pacs.caller("WS01"), stored, "WS01"), code="0x0000")
@@ -57,7 +57,7 @@ def test_a_declared_move_arrives_whole(pacs: Deployed, stored: Instance) -> None
 
 
 @pytest.mark.parametrize(("mover", "destination"), FORBIDDEN)
-def test_an_undeclared_move_goes_nowhere(pacs: Deployed, claim: Claim, stored: Instance, mover: str, destination: str) -> None:
+def test_an_undeclared_move_goes_nowhere(pacs: Pacs, claim: Claim, stored: Instance, mover: str, destination: str) -> None:
     """A C-MOVE to any other destination is refused, and nobody rings at any other door."""
     others = [name for name in ("WS01", "WS02", "SC01") if name != mover]
     with _sink(pacs, mover) as sink, Doorbell(_address(pacs, others[0])) as first, Doorbell(_address(pacs, others[1])) as second:
@@ -68,7 +68,7 @@ def test_an_undeclared_move_goes_nowhere(pacs: Deployed, claim: Claim, stored: I
     assert (first.connections, second.connections) == (0, 0)
 
 
-def test_the_second_client_moves_no_further(pacs: Deployed, claim: Claim, stored: Instance, dcmtk: Dcmtk) -> None:
+def test_the_second_client_moves_no_further(pacs: Pacs, claim: Claim, stored: Instance, dcmtk: Dcmtk) -> None:
     """DCMTK's movescu is refused the same destinations, and nobody rings there."""
     caller = pacs.caller("WS01")
     with _sink(pacs, "WS01") as sink, Doorbell(_address(pacs, "WS02")) as first, Doorbell(_address(pacs, "SC01")) as second:
@@ -80,7 +80,7 @@ def test_the_second_client_moves_no_further(pacs: Deployed, claim: Claim, stored
 
 
 @pytest.mark.parametrize("shown", ["CT01", "WS02"])
-def test_a_receiver_with_anothers_certificate_gets_nothing(pacs: Deployed, stored: Instance, shown: str) -> None:
+def test_a_receiver_with_anothers_certificate_gets_nothing(pacs: Pacs, stored: Instance, shown: str) -> None:
     """Whoever stands at WS01's address with another certificate of the clinic's own is sent no image."""
     with _sink(pacs, "WS01", shown=shown) as impostor:
         with pytest.raises(AssertionError, match="expected acceptance with 0x0000"):
@@ -91,7 +91,7 @@ def test_a_receiver_with_anothers_certificate_gets_nothing(pacs: Deployed, store
     assert len(sink.stored) == 1
 
 
-def test_a_receiver_without_tls_gets_nothing(pacs: Deployed, stored: Instance) -> None:
+def test_a_receiver_without_tls_gets_nothing(pacs: Pacs, stored: Instance) -> None:
     """A receiver at WS01's address that speaks no TLS is sent no image."""
     with Sink(_address(pacs, "WS01"), "WS01") as plain:
         with pytest.raises(AssertionError, match="expected acceptance with 0x0000"):
@@ -99,7 +99,7 @@ def test_a_receiver_without_tls_gets_nothing(pacs: Deployed, stored: Instance) -
         assert (plain.stored, plain.callers) == ([], [])
 
 
-def test_commitment_is_told_to_its_own_peer(pacs: Deployed, image: Instance) -> None:
+def test_commitment_is_told_to_its_own_peer(pacs: Pacs, image: Instance) -> None:
     """Storage commitment of a stored image is reported as a success, of an unknown one as a failure, both to SC01."""
     caller = pacs.caller("SC01")
     with _sink(pacs, "SC01") as sink, Doorbell(_address(pacs, "WS01")) as bell:

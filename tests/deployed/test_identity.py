@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from deployed.deployment import Deployed
 from securepacs_harness import forge
 from securepacs_harness.bracket import Bracket, Expected, accepts, at
 from securepacs_harness.canary import Instance
@@ -16,6 +15,7 @@ from securepacs_harness.observation import Attempt, Layer
 from securepacs_harness.probes import association, dimse, http, pdu, tls
 from securepacs_harness.probes.dcmtk import Dcmtk
 from securepacs_harness.probes.line import Line
+from securepacs_harness.reach import Pacs
 
 Claim = Callable[[Attempt], Bracket]
 
@@ -61,7 +61,7 @@ NOT_CT01: tuple[bytes, ...] = (
 NOT_THE_ARCHIVE: tuple[bytes, ...] = (b"ORTHANC", b"ANY-SCP", b"deptest", b" DEPTEST", b"DEPTEST\0", b"DEPTEST\0X", b"", bytes(16), b"*")
 
 
-def material_of(pacs: Deployed, folder: Path, kind: str) -> tls.Offer:
+def material_of(pacs: Pacs, folder: Path, kind: str) -> tls.Offer:
     """Give what to offer for a kind of forgery."""
     real = pacs.bundles.material("CT01")
     if kind in forge.ISSUED:
@@ -75,7 +75,7 @@ def test_every_kind_of_forgery_has_its_alert() -> None:
 
 
 @pytest.mark.parametrize("kind", sorted(ALERTS))
-def test_a_certificate_that_is_not_the_clinics_is_refused(pacs: Deployed, claim: Claim, tmp_path: Path, kind: str) -> None:
+def test_a_certificate_that_is_not_the_clinics_is_refused(pacs: Pacs, claim: Claim, tmp_path: Path, kind: str) -> None:
     """A forged or unfit certificate with the right name is refused by a TLS alert, in TLS 1.2 and 1.3, by two ways of calling."""
     offer = material_of(pacs, tmp_path, kind)
     caller = pacs.caller("CT01")
@@ -88,14 +88,14 @@ def test_a_certificate_that_is_not_the_clinics_is_refused(pacs: Deployed, claim:
 
 
 @pytest.mark.parametrize("version", ["TLS 1.2", "TLS 1.3"])
-def test_a_client_without_a_certificate_is_refused(pacs: Deployed, claim: Claim, version: str) -> None:
+def test_a_client_without_a_certificate_is_refused(pacs: Pacs, claim: Claim, version: str) -> None:
     """An anonymous client is refused by a TLS alert, though TLS 1.3 tells it only after the handshake."""
     line = pacs.line(None).with_offer(lowest=version, highest=version)
     attempt = association.echo(f"anonymous in {version}", line, pacs.target.dicom.ae_title, "CT01")
     claim(dimse.echo(pacs.caller("CT01"))).refuses(attempt, layer=Layer.TLS, code={"certificate_required", "handshake_failure"}).require()
 
 
-def test_the_second_client_sees_the_same(pacs: Deployed, claim: Claim, dcmtk: Dcmtk, stored: Instance) -> None:
+def test_the_second_client_sees_the_same(pacs: Pacs, claim: Claim, dcmtk: Dcmtk, stored: Instance) -> None:
     """DCMTK is refused with forged material as pynetdicom is; it tells the alert as a lost connection."""
     caller = pacs.caller("CT01")
     lost = at({Layer.TLS, Layer.ASSOCIATION})
@@ -110,7 +110,7 @@ def test_the_second_client_sees_the_same(pacs: Deployed, claim: Claim, dcmtk: Dc
     claim(dcmtk.attempt("echo", caller, stored)).refuses_all(cases, workers=2)
 
 
-def test_an_ae_title_belongs_to_its_certificate(pacs: Deployed, claim: Claim) -> None:
+def test_an_ae_title_belongs_to_its_certificate(pacs: Pacs, claim: Claim) -> None:
     """CT01's certificate opens nothing for any other AE title: case, padding, NUL and wildcards included."""
     line = pacs.caller("CT01").line
     called = pacs.target.dicom.ae_title
@@ -121,7 +121,7 @@ def test_an_ae_title_belongs_to_its_certificate(pacs: Deployed, claim: Claim) ->
     claim(dimse.echo(pacs.caller("CT01"))).refuses_all(cases)
 
 
-def test_a_name_in_the_request_is_not_an_identity(pacs: Deployed, claim: Claim) -> None:
+def test_a_name_in_the_request_is_not_an_identity(pacs: Pacs, claim: Claim) -> None:
     """User identity negotiation (PS3.7 section D.3.3.7), with any name, does not help a false AE title."""
     name = b"WS01"
     item = bytes.fromhex("58") + b"\0" + (len(name) + 6).to_bytes(2, "big") + b"\x01\x01" + len(name).to_bytes(2, "big") + name + b"\0\0"
@@ -131,7 +131,7 @@ def test_a_name_in_the_request_is_not_an_identity(pacs: Deployed, claim: Claim) 
     accepts(association.associate("CT01 with a user identity", line, pdu.associate_rq(called, "CT01", extra_items=item)))
 
 
-def test_every_other_peers_certificate_is_not_ct01(pacs: Deployed, claim: Claim) -> None:
+def test_every_other_peers_certificate_is_not_ct01(pacs: Pacs, claim: Claim) -> None:
     """No peer's certificate speaks for CT01."""
     others = [name for name, peer in pacs.target.peers.items() if name != "CT01" and not peer.plaintext]
     cases = [
@@ -141,19 +141,19 @@ def test_every_other_peers_certificate_is_not_ct01(pacs: Deployed, claim: Claim)
     claim(dimse.echo(pacs.caller("CT01"))).refuses_all(cases)
 
 
-def test_the_archive_answers_to_its_own_title_only(pacs: Deployed, claim: Claim) -> None:
+def test_the_archive_answers_to_its_own_title_only(pacs: Pacs, claim: Claim) -> None:
     """A called AE title that is not the archive's, byte for byte, is refused with its own reason."""
     line = pacs.caller("CT01").line
     cases = [(association.echo(f"called {title!r}", line, title, "CT01"), CALLED) for title in NOT_THE_ARCHIVE]
     claim(dimse.echo(pacs.caller("CT01"))).refuses_all(cases)
 
 
-def _signed_by(pacs: Deployed, folder: Path, signer: str, name: str) -> tls.Offer:
+def _signed_by(pacs: Pacs, folder: Path, signer: str, name: str) -> tls.Offer:
     return pacs.offer(forge.peer_signed(folder, name, pacs.bundles.material(signer)))
 
 
 @pytest.mark.parametrize("name", ["CT01", "OW01", "WS01"])
-def test_a_pinned_certificate_vouches_for_nobody(pacs: Deployed, claim: Claim, tmp_path: Path, name: str) -> None:
+def test_a_pinned_certificate_vouches_for_nobody(pacs: Pacs, claim: Claim, tmp_path: Path, name: str) -> None:
     """A peer whose own certificate is trusted cannot sign another's, nor can a stranger make one with its name."""
     called = pacs.target.dicom.ae_title
     signed = dataclasses.replace(pacs.line(None), offer=_signed_by(pacs, tmp_path / "signed", "OW01", name))
@@ -166,7 +166,7 @@ def test_a_pinned_certificate_vouches_for_nobody(pacs: Deployed, claim: Claim, t
 
 
 @pytest.mark.parametrize("name", ["CT01", "WS01", "SC01", "RV01", "CS01", "OW01"])
-def test_a_peer_with_its_own_certificate_is_let_in(pacs: Deployed, name: str) -> None:
+def test_a_peer_with_its_own_certificate_is_let_in(pacs: Pacs, name: str) -> None:
     """Peers with a key of the clinic's making, with a CSR, and with a certificate of their own are served."""
     accepts(dimse.echo(pacs.caller(name)), code="0x0000")
 
@@ -175,7 +175,7 @@ def _without_tls(line: Line) -> Line:
     return dataclasses.replace(line, offer=None)
 
 
-def test_plaintext_finds_no_ear(pacs: Deployed, claim: Claim) -> None:
+def test_plaintext_finds_no_ear(pacs: Pacs, claim: Claim) -> None:
     """An association without TLS is refused on the DICOM port and on the HTTPS port; so is plain HTTP on both."""
     caller = pacs.caller("CT01")
     plain = _without_tls(caller.line)
@@ -189,7 +189,7 @@ def test_plaintext_finds_no_ear(pacs: Deployed, claim: Claim) -> None:
     claim(dimse.echo(caller)).refuses_all(cases)
 
 
-def test_each_port_speaks_its_own_protocol(pacs: Deployed, claim: Claim) -> None:
+def test_each_port_speaks_its_own_protocol(pacs: Pacs, claim: Claim) -> None:
     """HTTP over the DICOM listener's TLS, and DICOM over the HTTPS listener's, end without an answer of the archive's."""
     caller = pacs.caller("CT01")
     web = dataclasses.replace(pacs.web, offer=caller.line.offer)
@@ -213,14 +213,14 @@ def _weak(line: Line) -> Iterator[tuple[str, Line]]:
 REFUSED_OFFERS = {"protocol_version", "handshake_failure", "insufficient_security", "closed"}
 
 
-def test_old_and_weak_tls_is_refused_on_the_dicom_port(pacs: Deployed, claim: Claim) -> None:
+def test_old_and_weak_tls_is_refused_on_the_dicom_port(pacs: Pacs, claim: Claim) -> None:
     """TLS 1.0, 1.1 and every suite outside BCP 195 are refused, with a good certificate (PS3.15 annex B.12)."""
     caller = pacs.caller("CT01")
     cases = [(association.echo(what, line, caller.called, "CT01"), at(Layer.TLS, REFUSED_OFFERS)) for what, line in _weak(caller.line)]
     claim(dimse.echo(caller)).refuses_all(cases)
 
 
-def test_old_and_weak_tls_is_refused_on_the_https_port(pacs: Deployed, claim: Claim) -> None:
+def test_old_and_weak_tls_is_refused_on_the_https_port(pacs: Pacs, claim: Claim) -> None:
     """The same offers are refused by the HTTPS listener."""
     request = http.Request("GET", "/dicom-web/studies", pacs.login("vera"))
     cases = [(http.ask(what, line, request), at(Layer.TLS, REFUSED_OFFERS)) for what, line in _weak(pacs.web)]
@@ -235,7 +235,7 @@ def _takes(attempt: Attempt) -> bool:
     return True
 
 
-def test_some_strong_suite_of_each_version_is_taken(pacs: Deployed) -> None:
+def test_some_strong_suite_of_each_version_is_taken(pacs: Pacs) -> None:
     """TLS 1.3 works, and TLS 1.2 with at least one of the four recommended suites: the listener is not merely deaf."""
     caller = pacs.caller("CT01")
     accepts(association.echo("TLS 1.3", caller.line.with_offer(lowest="TLS 1.3"), caller.called, "CT01"))
@@ -248,7 +248,7 @@ def test_some_strong_suite_of_each_version_is_taken(pacs: Deployed) -> None:
 
 
 @pytest.mark.parametrize("version", ["TLS 1.2", "TLS 1.3"])
-def test_a_session_is_not_resumed(pacs: Deployed, version: str) -> None:
+def test_a_session_is_not_resumed(pacs: Pacs, version: str) -> None:
     """The listener gives no session to resume: a resumed one would not be held against a new revocation list."""
     caller = pacs.caller("CT01")
     line = caller.line.with_offer(lowest=version, highest=version)
@@ -257,7 +257,7 @@ def test_a_session_is_not_resumed(pacs: Deployed, version: str) -> None:
     assert seen.detail.startswith("session not resumed")
 
 
-def test_the_smallest_request_is_what_the_matrix_sends(pacs: Deployed) -> None:
+def test_the_smallest_request_is_what_the_matrix_sends(pacs: Pacs) -> None:
     """The hand-made request of this matrix is a good one: with the right titles it is accepted."""
     caller = pacs.caller("CT01")
     accepts(association.associate("by hand", caller.line, pdu.associate_rq(caller.called, "CT01")))

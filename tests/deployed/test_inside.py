@@ -11,12 +11,13 @@ from typing import Any
 
 import pytest
 
-from deployed.deployment import Deployed, Stack, docker
+from deployed.deployment import Stack, docker
 from securepacs_harness.bracket import accepts
 from securepacs_harness.canary import Instance
 from securepacs_harness.probes import dimse
 from securepacs_harness.probes.inside import Inside, parse_local_addresses
 from securepacs_harness.probes.sink import Doorbell
+from securepacs_harness.reach import Pacs
 
 PARTS = ("gateway", "archive")
 
@@ -29,23 +30,23 @@ RESOLVER = "127.0.0.11"
 
 
 @pytest.fixture(scope="module")
-def inside(pacs: Deployed) -> dict[str, Inside]:
+def inside(pacs: Pacs) -> dict[str, Inside]:
     """Both containers, as the target file says how to reach them."""
     return {part: Inside(specification) for part, specification in pacs.target.inside.items()}
 
 
 @pytest.fixture(scope="module")
-def inspected(pacs: Deployed) -> dict[str, Any]:
+def inspected(pacs: Pacs) -> dict[str, Any]:
     """What the engine says of each container."""
     return {part: json.loads(docker("inspect", name))[0] for part, name in names(pacs).items()}
 
 
-def names(pacs: Deployed) -> dict[str, str]:
+def names(pacs: Pacs) -> dict[str, str]:
     """Give the container of each part."""
     return {part: specification.removeprefix("docker://") for part, specification in pacs.target.inside.items()}
 
 
-def test_both_parts_can_be_looked_into(pacs: Deployed) -> None:
+def test_both_parts_can_be_looked_into(pacs: Pacs) -> None:
     """The target file says how to reach gateway and archive, so none of these tests is empty."""
     assert set(pacs.target.inside) >= set(PARTS)
 
@@ -92,7 +93,7 @@ def test_nothing_is_writable_but_what_must_be(inside: dict[str, Inside], part: s
 
 
 @pytest.mark.parametrize("part", PARTS)
-def test_it_listens_where_it_is_declared_to(inside: dict[str, Inside], pacs: Deployed, part: str) -> None:
+def test_it_listens_where_it_is_declared_to(inside: dict[str, Inside], pacs: Pacs, part: str) -> None:
     """No port listens that is not declared; the gateway's health port is its own loopback's, an egress listener the inner network's."""
     listeners = [listener for listener in inside[part].listeners() if listener.address != RESOLVER]
     egress = {listener.port for listener in listeners} - PORTS[part]
@@ -106,7 +107,7 @@ def test_it_listens_where_it_is_declared_to(inside: dict[str, Inside], pacs: Dep
     assert PORTS[part] <= {listener.port for listener in listeners}
 
 
-def _address(pacs: Deployed, part: str, network: str) -> str:
+def _address(pacs: Pacs, part: str, network: str) -> str:
     """Give a container's address on the network whose name ends so."""
     settings = json.loads(docker("inspect", names(pacs)[part]))[0]["NetworkSettings"]["Networks"]
     (address,) = [str(there["IPAddress"]) for name, there in settings.items() if name.endswith(network)]
@@ -119,7 +120,7 @@ def _addresses_of_this_host() -> list[str]:
     return [address for address in found if not address.startswith("127.")]
 
 
-def test_the_archive_has_no_way_out(inside: dict[str, Inside], pacs: Deployed) -> None:
+def test_the_archive_has_no_way_out(inside: dict[str, Inside], pacs: Pacs) -> None:
     """From inside the archive nothing answers but the gateway: no address of this host, where a listener is open, nor the edge network."""
     archive = inside["archive"]
     assert archive.default_routes6() == []
@@ -133,7 +134,7 @@ def test_the_archive_has_no_way_out(inside: dict[str, Inside], pacs: Deployed) -
     assert bell.connections == 1, "the control's own"
 
 
-def test_the_archive_cannot_be_reached_past_the_gateway(pacs: Deployed, inspected: dict[str, Any]) -> None:
+def test_the_archive_cannot_be_reached_past_the_gateway(pacs: Pacs, inspected: dict[str, Any]) -> None:
     """The archive publishes no port and stands on the inner network only, which the engine keeps closed."""
     assert not any(inspected["archive"]["NetworkSettings"]["Ports"].values())
     (network,) = inspected["archive"]["NetworkSettings"]["Networks"]
@@ -142,14 +143,14 @@ def test_the_archive_cannot_be_reached_past_the_gateway(pacs: Deployed, inspecte
     assert pacs.target.closed_ports
 
 
-def test_ports_are_published_on_the_named_address_only(pacs: Deployed, inspected: dict[str, Any]) -> None:
+def test_ports_are_published_on_the_named_address_only(pacs: Pacs, inspected: dict[str, Any]) -> None:
     """Each published port is bound to 127.0.0.1, as the clinic says, and to nothing else; IPv6 is not published by accident."""
     bound = [binding for bindings in inspected["gateway"]["NetworkSettings"]["Ports"].values() for binding in bindings or []]
     assert {binding["HostIp"] for binding in bound} == {"127.0.0.1"}
     assert {int(binding["HostPort"]) for binding in bound} == {pacs.target.dicom.port, 18443, 12763}
 
 
-def test_declared_closed_ports_are_closed(pacs: Deployed) -> None:
+def test_declared_closed_ports_are_closed(pacs: Pacs) -> None:
     """Nothing of the stack answers on the ports that the target file declares closed."""
     published = {
         int(binding["HostPort"])
@@ -197,7 +198,7 @@ def test_secret_files_belong_to_the_service_alone(inside: dict[str, Inside], par
     assert {(entry.mode, entry.uid) for entry in entries if entry.kind == "directory"} == {(0o500, uid)}
 
 
-def _secrets(pacs: Deployed, stack: Stack) -> list[str]:
+def _secrets(pacs: Pacs, stack: Stack) -> list[str]:
     """Give what must be seen nowhere: passwords, hashes, private keys, the gateway's own password for the archive."""
     found = [*pacs.passwords.values()]
     for name, peer in pacs.target.peers.items():
@@ -211,7 +212,7 @@ def _secrets(pacs: Deployed, stack: Stack) -> list[str]:
     return sorted({text for text in found if isinstance(text, str)})
 
 
-def test_no_secret_is_to_be_seen(pacs: Deployed, stack: Stack, inspected: dict[str, Any]) -> None:
+def test_no_secret_is_to_be_seen(pacs: Pacs, stack: Stack, inspected: dict[str, Any]) -> None:
     """No password and no key stands in what the engine tells, in the images, the logs, the process list, the target or the state file."""
     hidden = _secrets(pacs, stack)
     assert len(hidden) > 10
@@ -242,7 +243,7 @@ def test_state_and_passphrase_are_their_owners_alone(stack: Stack) -> None:
     assert (home / "passphrase").stat().st_mode & 0o077 == 0
 
 
-def test_logs_name_peers_and_not_patients(pacs: Deployed, image: Instance) -> None:
+def test_logs_name_peers_and_not_patients(pacs: Pacs, image: Instance) -> None:
     """The gateway's log tells who called and how it ended; neither log holds the canary's patient name or study identifiers."""
     accepts(dimse.store(pacs.caller("CT01"), image), code="0x0000")
     logs = {}

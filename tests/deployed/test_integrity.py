@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 from pydicom import dcmread
 
-from deployed.deployment import Deployed
 from securepacs_harness import canary
 from securepacs_harness.bracket import Bracket, accepts, at
 from securepacs_harness.canary import Instance
 from securepacs_harness.observation import Attempt, Layer
 from securepacs_harness.probes import dimse, http
 from securepacs_harness.probes.dcmtk import Dcmtk
+from securepacs_harness.reach import Pacs
 
 Claim = Callable[[Attempt], Bracket]
 
@@ -28,7 +28,7 @@ DUPLICATE = at(Layer.DIMSE, "0x0111")
 
 
 @pytest.mark.parametrize("name", MAKERS)
-def test_a_scanners_image_comes_back_as_it_was(pacs: Deployed, name: str) -> None:
+def test_a_scanners_image_comes_back_as_it_was(pacs: Pacs, name: str) -> None:
     """A real file that its modality stored is retrieved by the workstation with the same bytes and the same pixels."""
     image = canary.real_file(name)
     accepts(dimse.store(pacs.caller(MAKERS[name]), image), code="0x0000")
@@ -44,7 +44,7 @@ def _significant(path: Path) -> bytes:
 
 
 @pytest.mark.parametrize("name", MAKERS)
-def test_the_second_client_sends_and_gets_the_same(pacs: Deployed, dcmtk: Dcmtk, name: str) -> None:
+def test_the_second_client_sends_and_gets_the_same(pacs: Pacs, dcmtk: Dcmtk, name: str) -> None:
     """The same with DCMTK's storescu and getscu, bit-preserving."""
     image = canary.real_file(name)
     accepts(dcmtk.attempt("store", pacs.caller(MAKERS[name]), image), code="0x0000")
@@ -59,7 +59,7 @@ def test_the_second_client_sends_and_gets_the_same(pacs: Deployed, dcmtk: Dcmtk,
 
 
 @pytest.mark.parametrize("name", MAKERS)
-def test_people_get_the_same_bytes(pacs: Deployed, name: str) -> None:
+def test_people_get_the_same_bytes(pacs: Pacs, name: str) -> None:
     """WADO-RS gives the same data set to a viewer."""
     image = canary.real_file(name)
     accepts(dimse.store(pacs.caller(MAKERS[name]), image), code="0x0000")
@@ -79,7 +79,7 @@ def _altered(image: Instance, folder: Path) -> Instance:
     return dataclasses.replace(image, path=path)
 
 
-def test_a_stored_image_cannot_be_replaced(pacs: Deployed, claim: Claim, image: Instance, folder: Path) -> None:
+def test_a_stored_image_cannot_be_replaced(pacs: Pacs, claim: Claim, image: Instance, folder: Path) -> None:
     """Other content under a stored SOP instance UID is refused, from its own peer and from another; what is stored stays."""
     accepts(dimse.store(pacs.caller("CT01"), image), code="0x0000")
     altered = _altered(image, folder / "images")
@@ -89,7 +89,7 @@ def test_a_stored_image_cannot_be_replaced(pacs: Deployed, claim: Claim, image: 
     assert kept == canary.dataset_bytes(image.path)
 
 
-def test_a_stored_image_cannot_be_replaced_over_the_web(pacs: Deployed, image: Instance, folder: Path) -> None:
+def test_a_stored_image_cannot_be_replaced_over_the_web(pacs: Pacs, image: Instance, folder: Path) -> None:
     """STOW-RS of other content under a stored SOP instance UID changes nothing of what is stored."""
     accepts(dimse.store(pacs.caller("CT01"), image), code="0x0000")
     altered = _altered(image, folder / "images")
@@ -98,7 +98,7 @@ def test_a_stored_image_cannot_be_replaced_over_the_web(pacs: Deployed, image: I
     assert kept == canary.dataset_bytes(image.path)
 
 
-def stow(pacs: Deployed, user: str, path: Path) -> http.Request:
+def stow(pacs: Pacs, user: str, path: Path) -> http.Request:
     """Write a STOW-RS request for one file (PS3.18 section 10.5)."""
     boundary = "canary-boundary"
     head = f"--{boundary}\r\nContent-Type: application/dicom\r\n\r\n".encode()
@@ -111,7 +111,7 @@ def stow(pacs: Deployed, user: str, path: Path) -> http.Request:
     return http.Request("POST", "/dicom-web/studies", headers, body)
 
 
-def test_a_clinician_stores_over_the_web(pacs: Deployed, image: Instance) -> None:
+def test_a_clinician_stores_over_the_web(pacs: Pacs, image: Instance) -> None:
     """STOW-RS by a clinician stores an image that a workstation then gets byte for byte."""
     accepts(http.ask("STOW-RS", pacs.web, stow(pacs, "carl", image.path)), code="200")
     (came,) = accepts(dimse.get(pacs.caller("WS01"), image), code="0x0000").payload

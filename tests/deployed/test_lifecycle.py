@@ -14,12 +14,13 @@ from pathlib import Path
 import pytest
 import yaml
 
-from deployed.deployment import CLINIC_KEY, CommandError, Deployed, Stack, docker, remove_left_overs, run
+from deployed.deployment import CLINIC_KEY, CommandError, Stack, docker, remove_left_overs, run
 from securepacs_harness.bracket import Bracket, accepts, at
 from securepacs_harness.bundles import Bundles
 from securepacs_harness.canary import Instance
 from securepacs_harness.observation import Attempt, Layer
 from securepacs_harness.probes import association, dimse, http
+from securepacs_harness.reach import Pacs
 from securepacs_harness.target import load_target
 
 ROOT = Path(__file__).parents[2]
@@ -39,7 +40,7 @@ def configuration(path: Path, **changes: object) -> Path:
 
 
 @pytest.fixture(scope="module")
-def twin(tmp_path_factory: pytest.TempPathFactory, pacs: Deployed) -> Iterator[Stack]:
+def twin(tmp_path_factory: pytest.TempPathFactory, pacs: Pacs) -> Iterator[Stack]:
     """A second clinic, up beside the first; its state is its own."""
     del pacs  # it is up first
     folder = tmp_path_factory.mktemp("twin")
@@ -57,14 +58,14 @@ def twin(tmp_path_factory: pytest.TempPathFactory, pacs: Deployed) -> Iterator[S
 
 
 @pytest.fixture
-def twin_pacs(twin: Stack, tmp_path: Path) -> Deployed:
+def twin_pacs(twin: Stack, tmp_path: Path) -> Pacs:
     """The second clinic with its target file and bundles, as they are now."""
     path = tmp_path / "target.json"
     twin.securepacs("target", "--out", str(path))
     for peer in ("CT01", "WS01"):
         twin.securepacs("bundle", peer, "--out", str(tmp_path / "bundles"))
     passwords = {"vera": json.loads(twin.securepacs("password", "vera", "--json"))["password"]}
-    return Deployed(load_target(path), Bundles(tmp_path / "bundles"), passwords)
+    return Pacs(load_target(path), Bundles(tmp_path / "bundles"), passwords)
 
 
 def changes(stack: Stack) -> dict[str, int]:
@@ -73,7 +74,7 @@ def changes(stack: Stack) -> dict[str, int]:
     return answer["changes"]
 
 
-def test_a_certificate_of_one_clinic_opens_nothing_at_the_other(pacs: Deployed, twin_pacs: Deployed, claim: Claim) -> None:
+def test_a_certificate_of_one_clinic_opens_nothing_at_the_other(pacs: Pacs, twin_pacs: Pacs, claim: Claim) -> None:
     """CT01 of the one is refused as CT01 of the other, in both directions, in the TLS handshake."""
     for here, there in ((pacs, twin_pacs), (twin_pacs, pacs)):
         stranger = there.bundles.material("CT01")
@@ -81,7 +82,7 @@ def test_a_certificate_of_one_clinic_opens_nothing_at_the_other(pacs: Deployed, 
         claim(dimse.echo(here.caller("CT01"))).tries([(dimse.echo(intruder), at(Layer.TLS))])[0].require()
 
 
-def test_a_password_of_one_clinic_opens_nothing_at_the_other(pacs: Deployed, twin_pacs: Deployed, claim: Claim) -> None:
+def test_a_password_of_one_clinic_opens_nothing_at_the_other(pacs: Pacs, twin_pacs: Pacs, claim: Claim) -> None:
     """The same user name with the other clinic's password gets 401."""
     honest, foreign = (
         http.ask(f"vera with the password of {of.target.name}", twin_pacs.web, http.Request("GET", "/dicom-web/studies", of.login("vera")))
@@ -90,7 +91,7 @@ def test_a_password_of_one_clinic_opens_nothing_at_the_other(pacs: Deployed, twi
     claim(honest).tries([(foreign, at(Layer.HTTP, "401"))])[0].require()
 
 
-def test_two_clinics_share_no_object(pacs: Deployed, twin: Stack) -> None:
+def test_two_clinics_share_no_object(pacs: Pacs, twin: Stack) -> None:
     """Containers, networks and volumes of the two have different names and owners."""
     del pacs
     for kind in ("container", "network", "volume"):
@@ -100,7 +101,7 @@ def test_two_clinics_share_no_object(pacs: Deployed, twin: Stack) -> None:
         assert not owned[0] & owned[1]
 
 
-def test_an_address_of_ipv6_serves_where_it_is_named(twin_pacs: Deployed) -> None:
+def test_an_address_of_ipv6_serves_where_it_is_named(twin_pacs: Pacs) -> None:
     """The clinic names ::1 for DICOM, and there a peer is served; HTTPS, which does not name it, is closed there."""
     caller = twin_pacs.caller("CT01")
     line = dataclasses.replace(caller.line, host="::1")
@@ -116,7 +117,7 @@ def test_nothing_changed_means_nothing_done(twin: Stack) -> None:
 
 
 @pytest.mark.parametrize("harm", [("stop", "-t", "1"), ("pause",), ("rm", "-f")])
-def test_a_container_that_was_harmed_is_mended(twin: Stack, twin_pacs: Deployed, harm: tuple[str, ...]) -> None:
+def test_a_container_that_was_harmed_is_mended(twin: Stack, twin_pacs: Pacs, harm: tuple[str, ...]) -> None:
     """A gateway that somebody stopped, paused or removed is back after the next `up`, and then nothing is left to do."""
     docker(*harm, f"{TWIN_CLINIC}-gateway")
     assert changes(twin)
@@ -124,7 +125,7 @@ def test_a_container_that_was_harmed_is_mended(twin: Stack, twin_pacs: Deployed,
     assert changes(twin) == {}
 
 
-def test_a_changed_limit_is_a_reload(twin: Stack, twin_pacs: Deployed) -> None:
+def test_a_changed_limit_is_a_reload(twin: Stack, twin_pacs: Pacs) -> None:
     """A limit of the gateway's is changed without replacing or restarting a container."""
     before = docker("inspect", "-f", "{{.Id}} {{.State.StartedAt}}", f"{TWIN_CLINIC}-gateway", f"{TWIN_CLINIC}-archive")
     configuration(twin.config, limits={"associations_per_peer": 5})
@@ -163,7 +164,7 @@ def test_another_stack_may_not_take_a_clinics_name(twin: Stack, tmp_path: Path) 
     assert changes(twin) == {}
 
 
-def test_studies_outlive_the_clinic(twin: Stack, twin_pacs: Deployed, image: Instance, tmp_path: Path) -> None:
+def test_studies_outlive_the_clinic(twin: Stack, twin_pacs: Pacs, image: Instance, tmp_path: Path) -> None:
     """`down` keeps the studies and says where; a later `up` finds them, under new keys."""
     accepts(dimse.store(twin_pacs.caller("CT01"), image), code="0x0000")
     told = twin.securepacs("down", "--config", str(twin.config), "--yes")
@@ -173,7 +174,7 @@ def test_studies_outlive_the_clinic(twin: Stack, twin_pacs: Deployed, image: Ins
     twin.securepacs("bundle", "WS01", "--out", str(tmp_path / "new"))
     path = tmp_path / "new.toml"
     twin.securepacs("target", "--out", str(path))
-    again = Deployed(load_target(path), Bundles(tmp_path / "new"), {})
+    again = Pacs(load_target(path), Bundles(tmp_path / "new"), {})
     found = accepts(dimse.find(again.caller("WS01"), StudyInstanceUID=image.study), code="0x0000")
     assert found.detail == "1 matches"
 

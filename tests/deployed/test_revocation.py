@@ -10,7 +10,7 @@ from collections.abc import Callable
 import pytest
 from cryptography import x509
 
-from deployed.deployment import REVOKED_PEER, Deployed, OwnKeys, Stack, write_configuration
+from deployed.deployment import REVOKED_PEER, OwnKeys, Stack, write_configuration
 from securepacs_harness.bracket import Bracket, accepts, at
 from securepacs_harness.bundles import Material
 from securepacs_harness.canary import Instance
@@ -19,6 +19,7 @@ from securepacs_harness.probes import association, dimse
 from securepacs_harness.probes.association import Taken
 from securepacs_harness.probes.dcmtk import Dcmtk
 from securepacs_harness.probes.dimse import Caller
+from securepacs_harness.reach import Pacs
 
 Claim = Callable[[Attempt], Bracket]
 
@@ -36,7 +37,7 @@ class Revoked:
 
 
 @pytest.fixture(scope="module")
-def revoked(pacs: Deployed, stack: Stack, own_keys: OwnKeys) -> Revoked:
+def revoked(pacs: Pacs, stack: Stack, own_keys: OwnKeys) -> Revoked:
     """Revoke a certificate as a clinic does: its serial number in the configuration, and `up`."""
     good = pacs.bundles.material(REVOKED_PEER)
     old = pacs.bundles.folder / "_revoked" / REVOKED_PEER
@@ -56,11 +57,11 @@ def revoked(pacs: Deployed, stack: Stack, own_keys: OwnKeys) -> Revoked:
     return Revoked(pacs.bundles.material(REVOKED_PEER, "revoked"), sessions, seconds)
 
 
-def _old(pacs: Deployed, revoked: Revoked) -> Caller:
+def _old(pacs: Pacs, revoked: Revoked) -> Caller:
     return pacs.caller(REVOKED_PEER, material=revoked.material)
 
 
-def test_the_revoked_certificate_is_refused(pacs: Deployed, claim: Claim, revoked: Revoked, image: Instance) -> None:
+def test_the_revoked_certificate_is_refused(pacs: Pacs, claim: Claim, revoked: Revoked, image: Instance) -> None:
     """The old certificate is refused by its own alert in both versions, between two successes of the same peer's new one."""
     caller = _old(pacs, revoked)
     cases = [(dimse.echo(caller), REVOKED), (dimse.store(caller, image), REVOKED)]
@@ -70,21 +71,21 @@ def test_the_revoked_certificate_is_refused(pacs: Deployed, claim: Claim, revoke
     claim(dimse.echo(pacs.caller(REVOKED_PEER))).refuses_all(cases)
 
 
-def test_the_second_client_is_refused_with_it(pacs: Deployed, claim: Claim, revoked: Revoked, image: Instance, dcmtk: Dcmtk) -> None:
+def test_the_second_client_is_refused_with_it(pacs: Pacs, claim: Claim, revoked: Revoked, image: Instance, dcmtk: Dcmtk) -> None:
     """DCMTK with the old certificate gets no association; with the new one it does."""
     attempt = dcmtk.attempt("echo", _old(pacs, revoked), image)
     claim(dcmtk.attempt("echo", pacs.caller(REVOKED_PEER), image)).refuses(attempt, layer={Layer.TLS, Layer.ASSOCIATION}).require()
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_a_session_from_before_does_not_open_it_again(pacs: Deployed, claim: Claim, revoked: Revoked, version: str) -> None:
+def test_a_session_from_before_does_not_open_it_again(pacs: Pacs, claim: Claim, revoked: Revoked, version: str) -> None:
     """A TLS session that was made before the revocation, offered again after it, is refused."""
     taken = revoked.sessions[version]
     attempt = association.resume(f"a resumed session in {version}", taken, pacs.target.dicom.ae_title, REVOKED_PEER)
     claim(dimse.echo(pacs.caller(REVOKED_PEER))).tries([(attempt, REVOKED)])[0].require()
 
 
-def test_a_revocation_takes_effect_soon(pacs: Deployed, revoked: Revoked) -> None:
+def test_a_revocation_takes_effect_soon(pacs: Pacs, revoked: Revoked) -> None:
     """The `up` that revokes replaces nothing, so it is over in half a minute, and others are served after it as before."""
     assert revoked.seconds < 30
     for name in ("CT01", "CS01", "OW01"):

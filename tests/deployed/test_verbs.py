@@ -7,7 +7,6 @@ from contextlib import ExitStack
 
 import pytest
 
-from deployed.deployment import Deployed
 from securepacs_harness.bracket import Bracket, accepts, at
 from securepacs_harness.canary import Instance
 from securepacs_harness.observation import Attempt, Layer
@@ -16,6 +15,7 @@ from securepacs_harness.probes import dimse
 from securepacs_harness.probes.dcmtk import Dcmtk
 from securepacs_harness.probes.dimse import Caller
 from securepacs_harness.probes.sink import Sink
+from securepacs_harness.reach import Pacs
 from securepacs_harness.target import VERBS
 
 Claim = Callable[[Attempt], Bracket]
@@ -30,7 +30,7 @@ REFUSED_TO_DCMTK = at(Layer.DIMSE, "abort")
 
 
 @pytest.fixture(scope="module")
-def sinks(pacs: Deployed) -> Iterator[dict[str, Sink]]:
+def sinks(pacs: Pacs) -> Iterator[dict[str, Sink]]:
     """Receivers at the addresses that the peers declare."""
     with ExitStack() as open_:
         yield {
@@ -55,29 +55,29 @@ def pynetdicom(verb: str, caller: Caller, image: Instance, sinks: dict[str, Sink
     return attempts[verb]()
 
 
-def granted(pacs: Deployed) -> list[tuple[str, str]]:
+def granted(pacs: Pacs) -> list[tuple[str, str]]:
     """Give (peer, verb) for each right that is declared."""
     return [(name, verb) for name, peer in pacs.target.peers.items() for verb in VERBS if verb in peer.verbs]
 
 
-def withheld(pacs: Deployed) -> list[tuple[str, str]]:
+def withheld(pacs: Pacs) -> list[tuple[str, str]]:
     """Give (peer, verb) for each that is not."""
     return [(name, verb) for name, peer in pacs.target.peers.items() for verb in VERBS if verb not in peer.verbs]
 
 
-def test_the_table_has_both_sides(pacs: Deployed) -> None:
+def test_the_table_has_both_sides(pacs: Pacs) -> None:
     """Every verb is granted to some peer and withheld from another, and each control has its verb."""
     assert {verb for _, verb in granted(pacs)} == set(VERBS) == {verb for _, verb in withheld(pacs)}
     assert all(verb in pacs.target.peers[name].verbs for verb, name in CONTROL.items())
 
 
-def test_what_is_declared_works(pacs: Deployed, stored: Instance, sinks: dict[str, Sink]) -> None:
+def test_what_is_declared_works(pacs: Pacs, stored: Instance, sinks: dict[str, Sink]) -> None:
     """Each declared verb of each peer succeeds with pynetdicom, with status 0x0000."""
     for name, verb in granted(pacs):
         accepts(pynetdicom(verb, pacs.caller(name), stored, sinks), code="0x0000")
 
 
-def test_what_is_declared_works_with_the_second_client(pacs: Deployed, stored: Instance, sinks: dict[str, Sink], dcmtk: Dcmtk) -> None:
+def test_what_is_declared_works_with_the_second_client(pacs: Pacs, stored: Instance, sinks: dict[str, Sink], dcmtk: Dcmtk) -> None:
     """Each declared verb that DCMTK has a tool for succeeds with it too."""
     for name, verb in granted(pacs):
         if verb in dcmtk_probe.VERBS:
@@ -85,7 +85,7 @@ def test_what_is_declared_works_with_the_second_client(pacs: Deployed, stored: I
 
 
 @pytest.mark.parametrize("verb", VERBS)
-def test_what_is_not_declared_is_refused(pacs: Deployed, claim: Claim, stored: Instance, sinks: dict[str, Sink], verb: str) -> None:
+def test_what_is_not_declared_is_refused(pacs: Pacs, claim: Claim, stored: Instance, sinks: dict[str, Sink], verb: str) -> None:
     """A verb is refused to every peer without it, between two successes of a peer that has it."""
     control = pynetdicom(verb, pacs.caller(CONTROL[verb]), stored, sinks)
     cases = [(pynetdicom(verb, pacs.caller(name), stored, sinks), REFUSED) for name, withheld_ in withheld(pacs) if withheld_ == verb]
@@ -94,7 +94,7 @@ def test_what_is_not_declared_is_refused(pacs: Deployed, claim: Claim, stored: I
 
 @pytest.mark.parametrize("verb", dcmtk_probe.VERBS)
 def test_what_is_not_declared_is_refused_to_the_second_client(
-    pacs: Deployed, claim: Claim, stored: Instance, sinks: dict[str, Sink], dcmtk: Dcmtk, verb: str
+    pacs: Pacs, claim: Claim, stored: Instance, sinks: dict[str, Sink], dcmtk: Dcmtk, verb: str
 ) -> None:
     """The same with DCMTK, with a control by DCMTK."""
     control = dcmtk.attempt(verb, pacs.caller(CONTROL[verb]), stored, to="WS01" if sinks else "")
@@ -106,7 +106,7 @@ def test_what_is_not_declared_is_refused_to_the_second_client(
     claim(control).refuses_all(cases, workers=2)
 
 
-def test_a_refused_image_is_not_kept(pacs: Deployed, claim: Claim, image: Instance) -> None:
+def test_a_refused_image_is_not_kept(pacs: Pacs, claim: Claim, image: Instance) -> None:
     """After a refused C-STORE the archive finds no such study; after a granted one it finds it once."""
     who_asks = pacs.caller("WS01")
     claim(dimse.echo(who_asks)).tries([(dimse.store(who_asks, image), REFUSED)])[0].require()

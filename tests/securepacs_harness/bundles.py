@@ -26,10 +26,18 @@ class Bundles:
     """A folder with PEER/cert.pem, PEER/key.pem and PEER/ca.pem (key readable by its owner only)."""
 
     folder: Path
+    issued: Path | None = None
+    """Folder of certificates that the run itself had signed, as _KIND/PEER; looked at first."""
+
+    def _place(self, name: str, kind: str | None) -> Path:
+        if kind is None:
+            return self.folder / name
+        own = self.issued / f"_{kind}" / name if self.issued else None
+        return own if own and own.is_dir() else self.folder / f"_{kind}" / name
 
     def material(self, name: str, kind: str | None = None) -> Material:
         """Give a peer's bundle; with `kind` that of BUNDLES/_KIND/PEER (such as _expired, _revoked). Raises BundleError."""
-        place = self.folder / f"_{kind}" / name if kind else self.folder / name
+        place = self._place(name, kind)
         for part in _PARTS:
             if not (place / part).is_file():
                 raise BundleError(f"{place / part}: is missing; a bundle has {', '.join(_PARTS)}")
@@ -39,8 +47,8 @@ class Bundles:
         return Material(name, *(place / part for part in _PARTS))
 
     def has(self, name: str, kind: str | None = None) -> bool:
-        """Tell whether there is such a bundle."""
-        return ((self.folder / f"_{kind}" / name if kind else self.folder / name) / "cert.pem").is_file()
+        """Tell whether there is such a bundle, whole: a peer that keeps its key to itself has none."""
+        return all((self._place(name, kind) / part).is_file() for part in _PARTS)
 
 
 def write_bundle(folder: Path, name: str, *, cert: str, key: str, ca: str) -> Material:

@@ -25,6 +25,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--pacs-tier", type=Tier, choices=list(Tier), default=Tier.SAFE, help="how much may be done (default: safe)")
     group.addoption("--pacs-out", type=Path, metavar="DIR", help="write the evidence bundle there")
     group.addoption("--pacs-sign", type=Path, metavar="KEY", help="PEM private key that signs the bundle's manifest")
+    group.addoption("--pacs-authority", type=Path, metavar="DIR", help="cert.pem and key.pem of the peers' authority, to sign unfit ones")
     group.addoption("--pacs-vantage", default="", metavar="TEXT", help="from where this machine looks, in words")
 
 
@@ -52,6 +53,7 @@ def pytest_configure(config: pytest.Config) -> None:
             option("--pacs-vantage"),
             option("--pacs-out"),
             option("--pacs-sign"),
+            option("--pacs-authority"),
         )
         try:
             config.stash[VERIFICATION] = Verification(given)

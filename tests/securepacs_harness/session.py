@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from securepacs_harness import authorisation, canary
+from securepacs_harness import authorisation, canary, forge
 from securepacs_harness.budget import Spending
 from securepacs_harness.bundles import Bundles
 from securepacs_harness.check import Check
@@ -48,6 +48,8 @@ class Given:
     vantage: str = ""
     out: Path | None = None
     signing_key: Path | None = None
+    authority: Path | None = None
+    """Folder with cert.pem and key.pem of the authority, which then signs certificates that are to be refused."""
     more_passwords: Mapping[str, str] = dataclasses.field(default_factory=dict, repr=False)
     """Passwords that were asked for."""
 
@@ -100,7 +102,9 @@ class Verification:
         passwords = read_passwords(given, self.target, os.environ)
         budget = self.target.budget
         self.spending = Spending(budget.connections, budget.seconds)
-        self.pacs = Pacs(self.target, Bundles(bundles), passwords, self.spending)
+        self.pacs = Pacs(self.target, Bundles(bundles, self.folder / "issued"), passwords, self.spending)
+        if given.authority:
+            self._issue(given.authority)
         self.canaries = Canaries(self.pacs, self.folder)
         self.versions: dict[str, str] = {}
         """Product -> version, as checks saw it."""
@@ -111,6 +115,17 @@ class Verification:
         lines = {"dicom": self.pacs.line(None), **({"https": self.pacs.web} if self.target.https else {})}
         found = {listener: certificate.shown(line) for listener, line in lines.items()}
         self._certificates = {listener: certificate.fingerprint(there) for listener, there in found.items() if there}
+
+    def _issue(self, folder: Path) -> None:
+        """Have the authority sign what must be refused: expired, not yet valid, for another use. Raises BundleError."""
+        try:
+            cert, key = ((folder / part).read_text(encoding="ascii") for part in ("cert.pem", "key.pem"))
+            authority = forge.authority_of(cert, key)
+        except (OSError, ValueError):
+            raise BundleError(f"{folder}: got no authority, expected cert.pem and key.pem of one, in PEM") from None
+        for name in self.pacs.with_verb("echo")[:1]:
+            for kind in forge.ISSUED:
+                forge.issue(kind, self.folder / "issued", name, authority)
 
     def inside(self, part: str) -> Inside:
         """Look inside a declared part. Raises TargetError where it is not declared."""

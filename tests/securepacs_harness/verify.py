@@ -24,6 +24,8 @@ from securepacs_harness.target import load_target, target_schema
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="rich")
 _PASSWORDS = f'JSON {{"USER": "PASSWORD"}}, mode 0600; else the variables {password_variable("<user>")}.'
 
+_AUTHORITY = "cert.pem and key.pem of the peers' authority, to sign certificates that must be refused."
+
 told, noted = Console(), Console(stderr=True)
 
 
@@ -83,6 +85,7 @@ def verify(
     only: Annotated[str, typer.Option(metavar="EXPRESSION", help='Checks whose id or name matches, as pytest -k: "tls or dimse".')] = "",
     own: Annotated[list[Path] | None, typer.Option(metavar="PATH", help="Checks of one's own, beside the packaged ones.")] = None,
     sign: Annotated[Path | None, typer.Option(metavar="KEY", help="PEM private key (Ed25519 or EC) that signs the manifest.")] = None,
+    authority: Annotated[Path | None, typer.Option(metavar="DIR", help=_AUTHORITY)] = None,
     vantage: Annotated[str, typer.Option(metavar="TEXT", help="From where this machine looks, in words.")] = "",
     list_: Annotated[bool, typer.Option("--list", help="List the packaged checks, and do nothing else.")] = False,
     schema: Annotated[bool, typer.Option("--schema", help="Print the target file's JSON Schema, and do nothing else.")] = False,
@@ -100,7 +103,7 @@ def verify(
         raise _stop("TARGET: got nothing, expected a target file; `pacs-verify --schema` says what it holds")
     try:
         more = _asked(target) if ask else {}
-        given = Given(target, bundles, passwords, tier, vantage, out, sign, more)
+        given = Given(target, bundles, passwords, tier, vantage, out, sign, authority, more)
         verification = Verification(given)
     except HarnessError as error:
         raise _stop(str(error)) from None

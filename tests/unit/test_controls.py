@@ -96,6 +96,16 @@ def test_every_clause_is_answered() -> None:
     assert {clause.framework for clause in cited()} == set(FRAMEWORKS)
 
 
+def test_a_clause_is_written_as_people_write_it() -> None:
+    """The evidence's writers print a clause, and the framework's id is its name there."""
+    assert [str(clause) for clause in CONTROLS["tls-profile"].clauses if clause.framework in {"HIPAA", "DICOM"}] == [
+        "HIPAA 164.312(e)(2)(i)",
+        "HIPAA 164.312(e)(2)(ii)",
+        "DICOM B.12",
+        "DICOM B.13",
+    ]
+
+
 def test_technical_safeguards_are_covered() -> None:
     """Each standard and specification of 45 CFR 164.312 is answered by some control."""
     answered = {clause.number.removeprefix("164.312") for clause in cited() if clause.number.startswith("164.312")}

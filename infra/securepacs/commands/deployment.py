@@ -63,6 +63,15 @@ def outputs_of(stack: str) -> dict[str, Any]:
     return outputs
 
 
+def whole_numbers(value: Any) -> Any:  # noqa: ANN401 - JSON has any shape
+    """Undo what the state does to whole numbers: it knows only floating ones."""
+    if isinstance(value, dict):
+        return {key: whole_numbers(held) for key, held in value.items()}
+    if isinstance(value, list):
+        return [whole_numbers(held) for held in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
 def check_host(stack: str, clinic: Clinic) -> None:
     """Hold the clinic's name and ports to be free on this host, or its own stack's, and its index to be where it says.
 

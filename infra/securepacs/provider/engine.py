@@ -121,7 +121,7 @@ def container_or_none(client: docker.APIClient, name_or_id: str) -> dict[str, An
 def image_or_none(client: docker.APIClient, reference: str) -> dict[str, Any] | None:
     """Inspect an image; None where there is none."""
     try:
-        found: dict[str, Any] = client.inspect_image(reference)  # type: ignore[no-untyped-call] # the stubs leave it out
+        found: dict[str, Any] = client.inspect_image(reference)
     except NotFound:
         return None
     return found

@@ -13,13 +13,14 @@ from typing import Any
 
 import yaml
 
-from deployed.deployment import CLINIC_KEY, Deployed, Stack, docker
+from deployed.deployment import CLINIC_KEY, Stack, docker
 from securepacs_harness import canary
 from securepacs_harness.bracket import accepts
 from securepacs_harness.bundles import Bundles
 from securepacs_harness.canary import Instance
 from securepacs_harness.observation import Attempt, Layer, Observation, Outcome
 from securepacs_harness.probes import dimse
+from securepacs_harness.reach import Pacs
 from securepacs_harness.target import load_target
 
 NAME = "dbtest"
@@ -61,13 +62,13 @@ def configuration(path: Path, **changes: object) -> Path:
     return path
 
 
-def deployed(stack: Stack, folder: Path) -> Deployed:
+def deployed(stack: Stack, folder: Path) -> Pacs:
     """The clinic as it is now, with its peers' bundles."""
     path = folder / "target.json"
     stack.securepacs("target", "--out", str(path))
     for peer in ("CT01", "WS01"):
         stack.securepacs("bundle", peer, "--out", str(folder / "bundles"))
-    return Deployed(load_target(path), Bundles(folder / "bundles"), {})
+    return Pacs(load_target(path), Bundles(folder / "bundles"), {})
 
 
 def secret(stack: Stack, name: str, output: str) -> str:
@@ -167,7 +168,7 @@ def known_to_sqlite(folder: Path) -> Known:
         }
 
 
-def retrieved(pacs: Deployed, images: list[Instance]) -> None:
+def retrieved(pacs: Pacs, images: list[Instance]) -> None:
     """Each image comes back byte for byte."""
     for image in images:
         (came,) = accepts(dimse.get(pacs.caller("WS01"), image), code="0x0000").payload

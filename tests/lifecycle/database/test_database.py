@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 from pydicom import dcmread
 
-from deployed.deployment import CommandError, Deployed, Stack, docker, remove_left_overs
+from deployed.deployment import CommandError, Stack, docker, remove_left_overs
 from lifecycle.database.asked import (
     NAME,
     Client,
@@ -46,6 +46,7 @@ from securepacs_harness.canary import Instance
 from securepacs_harness.observation import Layer
 from securepacs_harness.probes import dimse
 from securepacs_harness.probes.inside import Inside
+from securepacs_harness.reach import Pacs
 
 KILLS = int(os.environ.get("SECUREPACS_DATABASE_KILLS", "1"))
 
@@ -76,13 +77,13 @@ def stack(place: Path) -> Iterator[Stack]:
 
 
 @pytest.fixture(scope="module")
-def pacs(stack: Stack, place: Path) -> Deployed:
+def pacs(stack: Stack, place: Path) -> Pacs:
     """The clinic with its peers' bundles."""
     return deployed(stack, place)
 
 
 @pytest.fixture(scope="module")
-def stored(pacs: Deployed, place: Path) -> list[Instance]:
+def stored(pacs: Pacs, place: Path) -> list[Instance]:
     """Images that the archive acknowledged, more with each test: a study of three, and a real one."""
     folder = place / "images"
     folder.mkdir()
@@ -95,14 +96,14 @@ def stored(pacs: Deployed, place: Path) -> list[Instance]:
 
 
 @pytest.fixture
-def client(stack: Stack, pacs: Deployed, tmp_path: Path) -> Client:
+def client(stack: Stack, pacs: Pacs, tmp_path: Path) -> Client:
     """Somebody who has what the archive has."""
     made = Client(tmp_path)
     made.give(pacs.target.ca, secret(stack, "pacs-database-login", "value"))
     return made
 
 
-def test_the_archive_works_with_it(pacs: Deployed, stored: list[Instance]) -> None:
+def test_the_archive_works_with_it(pacs: Pacs, stored: list[Instance]) -> None:
     """C-ECHO, C-STORE, C-FIND and C-GET are served from the index in PostgreSQL, and no SQLite index is there."""
     accepts(dimse.echo(pacs.caller("CT01")), code="0x0000")
     assert accepts(dimse.find(pacs.caller("WS01"), StudyInstanceUID=stored[0].study)).detail == "1 matches"
@@ -146,7 +147,7 @@ wait $!
 """
 
 
-def test_the_gateway_does_not_reach_it(pacs: Deployed) -> None:
+def test_the_gateway_does_not_reach_it(pacs: Pacs) -> None:
     """The database answers the archive before and after it does not answer the gateway; nothing of it is published on the host."""
     inspected = json.loads(docker("inspect", f"{NAME}-database"))[0]["NetworkSettings"]
     request = SSL_REQUEST.format(address=inspected["Networks"][f"{NAME}-database"]["IPAddress"])
@@ -156,7 +157,7 @@ def test_the_gateway_does_not_reach_it(pacs: Deployed) -> None:
     assert inspected["Ports"] == {}
 
 
-def test_no_secret_is_seen(stack: Stack, pacs: Deployed, stored: list[Instance]) -> None:
+def test_no_secret_is_seen(stack: Stack, pacs: Pacs, stored: list[Instance]) -> None:
     """Neither password nor key is in what the engine shows, an environment, an argument list or a log; nor is a patient in a log."""
     secrets = {
         "the password": secret(stack, "pacs-database-login", "value"),
@@ -177,7 +178,7 @@ def test_no_secret_is_seen(stack: Stack, pacs: Deployed, stored: list[Instance])
         assert found == [], part
 
 
-def test_it_runs_with_as_little_as_it_needs(pacs: Deployed) -> None:
+def test_it_runs_with_as_little_as_it_needs(pacs: Pacs) -> None:
     """Every process of the database runs as one user without any capability; it listens on one port, to the archive alone."""
     inside = Inside(pacs.target.inside["database"])
     for pid in inside.processes():
@@ -196,7 +197,7 @@ def test_it_runs_with_as_little_as_it_needs(pacs: Deployed) -> None:
     assert {there["Name"] for there in network["Containers"].values()} == {f"{NAME}-archive", f"{NAME}-database"}
 
 
-def test_what_lasts_is_on(pacs: Deployed) -> None:
+def test_what_lasts_is_on(pacs: Pacs) -> None:
     """The running server confirms checksums, synchronous commits and TLS 1.3 on the archive's one connection."""
     del pacs
     for setting in ("data_checksums", "fsync", "synchronous_commit", "full_page_writes", "ssl"):
@@ -205,7 +206,7 @@ def test_what_lasts_is_on(pacs: Deployed) -> None:
     assert used.split() == ["orthanc|t|TLSv1.3"]
 
 
-def test_killed_under_load_it_loses_nothing(pacs: Deployed, stored: list[Instance]) -> None:
+def test_killed_under_load_it_loses_nothing(pacs: Pacs, stored: list[Instance]) -> None:
     """While images are stored the database dies by SIGKILL; every acknowledged one is there byte for byte, and the rest goes in again."""
     folder, waiting, ended = stored[0].path.parent, [], threading.Event()
 
@@ -237,7 +238,7 @@ def test_killed_under_load_it_loses_nothing(pacs: Deployed, stored: list[Instanc
     retrieved(pacs, stored)
 
 
-def test_a_new_certificate_is_only_read(stack: Stack, pacs: Deployed, stored: list[Instance]) -> None:
+def test_a_new_certificate_is_only_read(stack: Stack, pacs: Pacs, stored: list[Instance]) -> None:
     """A revoked server certificate is replaced and shown without a restart of the database."""
     before = started("database")
     serial = secret(stack, "pacs-database-server", "serial")
@@ -251,7 +252,7 @@ def test_a_new_certificate_is_only_read(stack: Stack, pacs: Deployed, stored: li
     retrieved(pacs, stored[:1])
 
 
-def test_a_new_password_takes_the_place_of_the_old(stack: Stack, pacs: Deployed, client: Client, stored: list[Instance]) -> None:
+def test_a_new_password_takes_the_place_of_the_old(stack: Stack, pacs: Pacs, client: Client, stored: list[Instance]) -> None:
     """A counted rotation makes a new password; with the old one nobody is let in, and the archive works."""
     client.write("old", client.folder.joinpath("pgpass").read_text(encoding="ascii"))
     configuration(stack.config, rotations={"login": 1})
@@ -265,7 +266,7 @@ def test_a_new_password_takes_the_place_of_the_old(stack: Stack, pacs: Deployed,
     assert changes(stack) == {}
 
 
-def test_a_changed_line_moves_nothing(stack: Stack, pacs: Deployed, stored: list[Instance]) -> None:
+def test_a_changed_line_moves_nothing(stack: Stack, pacs: Pacs, stored: list[Instance]) -> None:
     """A mere change of the configuration's line is refused with status 7 and the command that moves the index; all goes on as before."""
     before = started("archive")
     configuration(stack.config, database="sqlite", rotations={"login": 1})
@@ -277,7 +278,7 @@ def test_a_changed_line_moves_nothing(stack: Stack, pacs: Deployed, stored: list
     retrieved(pacs, stored[:1])
 
 
-def test_another_schema_is_not_touched(stack: Stack, pacs: Deployed, stored: list[Instance]) -> None:
+def test_another_schema_is_not_touched(stack: Stack, pacs: Pacs, stored: list[Instance]) -> None:
     """An index that the move does not know is left alone while the archive goes on, and the reason is one line."""
     before = started("archive")
     configuration(stack.config, rotations={"login": 1})
@@ -324,7 +325,7 @@ def failed_move(stack: Stack) -> None:
     assert not docker("volume", "ls", "-q", "--filter", f"name={NAME}-database-data")
 
 
-def test_the_index_moves_to_sqlite_and_back_and_loses_nothing(stack: Stack, pacs: Deployed, stored: list[Instance], tmp_path: Path) -> None:
+def test_the_index_moves_to_sqlite_and_back_and_loses_nothing(stack: Stack, pacs: Pacs, stored: list[Instance], tmp_path: Path) -> None:
     """Who sent what and when, labels, changes, exports: all that one database knew the other knows, both ways, after kills."""
     ask_postgresql(
         "INSERT INTO labels SELECT internalid, 'urgent' FROM resources WHERE resourcetype = 1;"

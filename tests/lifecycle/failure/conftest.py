@@ -9,13 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from deployed.deployment import Deployed, Stack, docker, remove_left_overs
+from deployed.deployment import Stack, docker, remove_left_overs
 from lifecycle.failure.killing import Answer, alone, ask, authorities, configuration
 from securepacs_harness import canary
 from securepacs_harness.bracket import accepts
 from securepacs_harness.bundles import Bundles
 from securepacs_harness.canary import Instance
 from securepacs_harness.probes import dimse
+from securepacs_harness.reach import Pacs
 from securepacs_harness.target import load_target
 
 NAME = "failharm"
@@ -60,9 +61,9 @@ class Patient:
             self.stack.securepacs("bundle", peer, "--out", str(self.bundles))
         self.stack.securepacs("target", "--out", str(self.bundles / "target.json"))
 
-    def pacs(self) -> Deployed:
+    def pacs(self) -> Pacs:
         """See the clinic through its target file, as it was when the bundles were handed out."""
-        return Deployed(load_target(self.bundles / "target.json"), Bundles(self.bundles), {})
+        return Pacs(load_target(self.bundles / "target.json"), Bundles(self.bundles), {})
 
     def serves(self) -> None:
         """Hold the clinic to its service: CT01 is answered, and WS01 finds the study."""

@@ -16,11 +16,12 @@ from pathlib import Path
 
 import pytest
 
-from deployed.deployment import Deployed, Stack, docker, remove_left_overs
+from deployed.deployment import Stack, docker, remove_left_overs
 from lifecycle.failure.killing import KEPT_TAG, VICTIMS, Left, alone, ask, authorities, configuration, killed, latest, left, wait_gone
 from securepacs_harness.bracket import accepts
 from securepacs_harness.bundles import Bundles
 from securepacs_harness.probes import dimse
+from securepacs_harness.reach import Pacs
 from securepacs_harness.target import load_target
 
 KILLS = int(os.environ.get("SECUREPACS_KILLS", "8"))
@@ -117,7 +118,7 @@ class Clinic:
             self.hand_out()
         target = self.folder / "target.json"
         self.stack.securepacs("target", "--out", str(target))
-        pacs = Deployed(load_target(target), Bundles(self.folder / "bundles"), {})
+        pacs = Pacs(load_target(target), Bundles(self.folder / "bundles"), {})
         accepts(dimse.echo(pacs.caller("CT01")), code="0x0000")
 
     def hand_out(self) -> None:

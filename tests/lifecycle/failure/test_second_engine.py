@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from deployed.deployment import Deployed, Stack, docker
+from deployed.deployment import Stack, docker
 from lifecycle.failure.conftest import NAME, Patient
 from lifecycle.failure.killing import Answer, alone, command, configuration
 from lifecycle.failure.second_engine import INSIDE, SecondEngine
@@ -22,6 +22,7 @@ from securepacs_harness.bundles import Bundles
 from securepacs_harness.canary import Instance
 from securepacs_harness.observation import Layer
 from securepacs_harness.probes import dimse
+from securepacs_harness.reach import Pacs
 from securepacs_harness.target import load_target
 
 DICOM_PORT, HTTPS_PORT = 13330, 19330
@@ -59,9 +60,9 @@ class Elsewhere:
         peers = [{"ae_title": "CT01", "verbs": ["echo", "store"]}, {"ae_title": "WS01", "verbs": ["echo", "find"]}]
         configuration(self.stack.config, NAME, DICOM_PORT, HTTPS_PORT, **{**where, "peers": peers, **changes})
 
-    def pacs(self) -> Deployed:
+    def pacs(self) -> Pacs:
         """See the clinic from the test's own network."""
-        return Deployed(load_target(self.folder / "target.json"), Bundles(self.folder / "bundles"), {})
+        return Pacs(load_target(self.folder / "target.json"), Bundles(self.folder / "bundles"), {})
 
     def store(self) -> None:
         """Send a new image, which must be taken."""

@@ -12,8 +12,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from deployed.deployment import Deployed, docker, run
+from deployed.deployment import docker, run
 from securepacs_harness.bundles import Bundles, write_bundle
+from securepacs_harness.reach import Pacs
 from securepacs_harness.target import load_target
 
 ROOT = Path(__file__).parents[3]
@@ -117,11 +118,11 @@ def remove_owned(owner: str) -> None:
             docker(*removal, *found, check=False)
 
 
-def seen(outputs: Mapping[str, Any], folder: Path) -> Deployed:
+def seen(outputs: Mapping[str, Any], folder: Path) -> Pacs:
     """Give a clinic to call, from the outputs `target` and `bundles` of any program that made it."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "target.json"
     path.write_text(json.dumps(outputs["target"]), encoding="utf-8")
     for peer, files in outputs["bundles"].items():
         write_bundle(folder / "bundles" / peer, peer, cert=files["cert.pem"], key=files["key.pem"], ca=files["ca.pem"])
-    return Deployed(load_target(path), Bundles(folder / "bundles"), outputs.get("passwords", {}))
+    return Pacs(load_target(path), Bundles(folder / "bundles"), outputs.get("passwords", {}))

@@ -13,12 +13,13 @@ from typing import Any
 
 from cryptography import x509
 
-from deployed.deployment import Deployed, docker, run
+from deployed.deployment import docker, run
 from lifecycle.reuse.installation import EXAMPLES, Installation, Project, deployed, remove_owned, seen
 from securepacs_harness.bracket import Bracket, accepts, at
 from securepacs_harness.canary import Instance
 from securepacs_harness.observation import Attempt, Layer
 from securepacs_harness.probes import dimse
+from securepacs_harness.reach import Pacs
 
 Claim = Callable[[Attempt], Bracket]
 STACK = "trial"
@@ -34,7 +35,7 @@ def project(example: str, installation: Installation, folder: Path, *, activated
     return made
 
 
-def holds(pacs: Deployed, image: Instance) -> None:
+def holds(pacs: Pacs, image: Instance) -> None:
     """Store as CT01, and find and fetch it as WS01."""
     accepts(dimse.store(pacs.caller("CT01"), image), code="0x0000")
     found = accepts(dimse.find(pacs.caller("WS01"), StudyInstanceUID=image.study), code="0x0000")

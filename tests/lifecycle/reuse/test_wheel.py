@@ -10,11 +10,12 @@ from pathlib import Path
 import pytest
 import yaml
 
-from deployed.deployment import CLINIC_KEY, Deployed, run
+from deployed.deployment import CLINIC_KEY, run
 from lifecycle.reuse.installation import ROOT, Installation, remove_owned
 from securepacs_harness.bracket import accepts
 from securepacs_harness.bundles import Bundles
 from securepacs_harness.probes import dimse
+from securepacs_harness.reach import Pacs
 from securepacs_harness.target import load_target
 
 STACK = "exa-wheel"
@@ -73,7 +74,7 @@ def test_the_command_works_in_an_empty_folder(installation: Installation, empty_
     securepacs("up", "--stack", STACK, "--config", "clinic.yaml", "--json")
     securepacs("target", "--stack", STACK, "--out", "target.json")
     securepacs("bundle", "CT01", "--stack", STACK, "--out", "bundles")
-    pacs = Deployed(load_target(empty_folder / "target.json"), Bundles(empty_folder / "bundles"), {})
+    pacs = Pacs(load_target(empty_folder / "target.json"), Bundles(empty_folder / "bundles"), {})
     accepts(dimse.echo(pacs.caller("CT01")), code="0x0000")
     assert len(json.loads(securepacs("status", "--stack", STACK, "--json"))["containers"]) == 2
     assert json.loads(securepacs("preview", "--stack", STACK, "--config", "clinic.yaml", "--json"))["changes"] == {}
