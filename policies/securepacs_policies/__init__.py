@@ -1,1 +1,1 @@
-"""Which controls a PACS must have. `controls` is the one catalogue; the harness names its checks by it, and so do the policies."""
+"""What a deployment of a PACS must hold to: the catalogue of controls. It imports nothing, so that whoever needs a part takes only that."""
