@@ -31,12 +31,16 @@ down: bootstrap ## take the archive down; its studies stay
 status: bootstrap ## show what runs, when certificates expire, how full the storage is
 	@$(securepacs)
 
+.PHONY: verify
+verify: bootstrap ## prove of the running archive what it refuses; ARGS="--tier write --out evidence"
+	@$(securepacs)
+
 .PHONY: upgrade
 upgrade: ## make the base image anew with today's packages, then bring the archive to it
 	@bootstrap/bootstrap --renew-image
 	@.venv/bin/securepacs up $(stack_option) $(ARGS)
 
-.PHONY: test lint types test-unit test-provider test-deployed test-lifecycle
+.PHONY: test lint types test-unit test-provider test-deployed test-mutants test-lifecycle
 test: bootstrap ## run every check, a line and its seconds for each stage
 	@tests/run $(ARGS)
 lint: bootstrap ## style, and the shell scripts where shellcheck is installed
@@ -49,6 +53,8 @@ test-provider: bootstrap ## the provider over gRPC, against the engine
 	@tests/run provider
 test-deployed: bootstrap ## a whole archive, attacked
 	@tests/run deployed
+test-mutants: bootstrap ## archives with one defect each, of which the harness must tell; today's part of them
+	@tests/run mutants
 test-lifecycle: bootstrap ## what is changed, killed, upgraded and recovered, on clinics of its own
 	@tests/run lifecycle
 
@@ -61,6 +67,11 @@ test-durability: bootstrap ## archive and gateway killed under load; KILLS=60
 test-database: bootstrap ## database killed under load, moves of the index killed on both ways; KILLS=60
 	@SECUREPACS_DATABASE_KILLS=$(KILLS) .venv/bin/python -m pytest -q -s tests/lifecycle/database --timeout=0
 
+# Every mutant, and the page that tells what became of each.
+.PHONY: mutants
+mutants: bootstrap ## all mutants: writes docs/mutants.md; ARGS="tls-1.0 root" for some
+	@PYTHONPATH=tests .venv/bin/python -m mutants.matrix $(if $(ARGS),$(ARGS),--page docs/mutants.md)
+
 .PHONY: test-yaml
 test-yaml: bootstrap ## a clinic in Pulumi YAML; builds Pulumi's YAML language host where there is none
 	@command -v pulumi-language-yaml >/dev/null || test -x .tools/yaml/pulumi-language-yaml \
@@ -72,6 +83,8 @@ docs: bootstrap ## write what is generated: docs/api.md and the schemas
 	@.venv/bin/securepacs schema > docs/clinic.schema.json
 	@.venv/bin/securepacs schema --package > docs/package.schema.json
 	@.venv/bin/python docs/reference.py > docs/api.md
+	@.venv/bin/pacs-verify --schema > docs/target.schema.json
+	@.venv/bin/python docs/checks.py > docs/checks.md
 
 .PHONY: lock
 lock: bootstrap ## write requirements.lock anew from pyproject.toml

@@ -142,6 +142,16 @@ def lines(*marks: str, new: str = "", part: str = "gateway", file: str = "haprox
     return edit
 
 
+def added(name: str, text: str, *, part: str = "gateway") -> Edit:
+    """Add a file to a part's folder, of the mode and the owner of the others."""
+
+    def edit(blueprint: Blueprint) -> Blueprint:
+        files = blueprint.parts[part].files
+        return blueprint.part(part, files={**files, name: dataclasses.replace(next(iter(files.values())), content=text.encode())})
+
+    return edit
+
+
 def setting(key: str, value: object) -> Edit:
     """Give one option of the archive another value; it must have had another before."""
 

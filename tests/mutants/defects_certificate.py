@@ -99,7 +99,6 @@ def mutants(authority: Authority, other: Authority, server_name: str) -> tuple[M
             "the revocation list has expired, so that everybody is refused",
             ("dimse.granted",),
             _file("crl.pem", _expired_list(authority)),
-            conclusive=False,
         ),
         Mutant("other-clinic-trusted", "another clinic's authority is trusted too", ("mtls.unfit",), _trusting(other)),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mutants.blueprint import both, declared, replaced
+from mutants.blueprint import both, declared, replaced, setting
 from mutants.defects_wire import WEB_BIND, _either
 from mutants.mutant import Mutant
 from securepacs_harness.results import Tier
@@ -97,12 +97,17 @@ REQUESTS = (
     Mutant("override-in-query", "a query says another method", ("http.method-override",), replaced(QUERY_OVERRIDE, "")),
     Mutant("override-in-header", "a header says another method", ("http.method-override",), replaced(HEADER_OVERRIDE, "")),
     Mutant(
-        "lengths-taken",
-        "a body whose length is said wrongly is served",
+        "requests-unread",
+        "requests are passed on unread, and the archive asks for no login",
         ("http.framing",),
         both(
-            replaced("option dontlognull", "option dontlognull\n  option accept-unsafe-violations-in-http-request"),
-            replaced("\nfrontend https\n  mode http\n", "\nfrontend https\n  mode http\n  http-request return status 200 if METH_POST\n"),
+            replaced(WEB_BIND, WEB_BIND.replace(":8443", "127.0.0.1:18443")),
+            replaced(
+                "\nfrontend dicom\n",
+                "\nfrontend unread\n  mode tcp\n  bind :8443 ssl crt /etc/gateway/server.pem\n  default_backend unread\n\n"
+                "backend unread\n  mode tcp\n  server archive archive:8042 resolvers engine init-addr last,libc,none\n\nfrontend dicom\n",
+            ),
+            setting("AuthenticationEnabled", value=False),
         ),
     ),
     Mutant(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mutants.blueprint import Edit, beside, both, declared, engine, inner_network, lines, replaced, setting
+from mutants.blueprint import Edit, added, beside, both, declared, engine, inner_network, lines, replaced, setting
 from mutants.blueprint import Extra as Beside
 from mutants.mutant import Mutant
 from securepacs_harness.results import Tier
@@ -51,6 +51,14 @@ backend plain_{port}
 frontend dicom
 """
 
+
+#: A service that answers with an A-ASSOCIATE-AC of one context (PS3.8 table 9-17), whatever came.
+_ACCEPTS = """
+core.register_service("accepts", "tcp", function(applet)
+    local body = string.rep("\\0", 68) .. "\\33\\0\\0\\25\\1\\0\\0\\0\\64\\0\\0\\17" .. "1.2.840.10008.1.2"
+    applet:send("\\2\\0\\0\\0\\0" .. string.char(#body) .. body)
+end)
+"""
 
 #: Let whoever calls be whom he says: the certificate does not count.
 _NO_BINDING = replaced(BOUND, "")
@@ -173,7 +181,7 @@ ASSOCIATION = (
         "who pauses until the wait for data ends is let through",
         ("association.pauses",),
         both(
-            replaced("  tcp-request content reject unless { req.payload(6,68) -m found }\n", "", times=2),
+            lines("tcp-request content reject unless { req.payload"),
             replaced(DECLARED, DECLARED.replace("unless {", "if { req.payload(26,16) -m found } !{")),
             replaced(BOUND, BOUND.replace("unless {", "if { var(sess.calling) -m found } !{")),
             lines(CALLED),
@@ -181,11 +189,19 @@ ASSOCIATION = (
     ),
     Mutant(
         "malformed-accepted",
-        "a request with an unknown protocol version and type is taken",
+        "whatever is sent is answered with an acceptance",
         ("association.malformed",),
         both(
-            replaced("  tcp-request content reject unless { req.payload(0,1) -m bin 01 }\n", "", times=2),
-            replaced("  tcp-request content reject unless { req.payload_lv(2,4) -m found }\n", "", times=2),
+            added("accept.lua", _ACCEPTS),
+            replaced(
+                "  lua-load /usr/share/securepacs/associate_rj.lua\n",
+                "  lua-load /usr/share/securepacs/associate_rj.lua\n  lua-load /etc/gateway/accept.lua\n",
+            ),
+            replaced(
+                "  tcp-request content reject unless { req.payload(0,1) -m bin 01 }\n",
+                "  tcp-request content use-service lua.accepts unless { req.payload(0,1) -m bin 01 }\n",
+                times=2,
+            ),
         ),
     ),
     Mutant(

@@ -66,8 +66,9 @@ class Outcome:
         if not self.exit_code:
             return "the run ended with 0"
         if not self.mutant.conclusive:
-            # Nothing about refusals over DICOM may pass on a system that serves nobody.
-            passed = [id for id in self.ended(Status.PASSED) if id.split(".")[0] in {"mtls", "association", "dimse", "exfiltration"}]
+            # Nothing about refusals over DICOM may pass on a system that serves nobody; a waived device has a listener of its own.
+            about = {"mtls", "association", "dimse", "exfiltration"}
+            passed = [id for id in self.ended(Status.PASSED) if id.split(".")[0] in about and id != "association.plaintext-waiver"]
             return f"passed on a dead system: {', '.join(passed)}" if passed else ""
         return ""
 

@@ -23,6 +23,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--pacs-bundles", type=Path, metavar="DIR", help="bundles PEER/{cert,key,ca}.pem (default: `bundles` beside FILE)")
     group.addoption("--pacs-passwords", type=Path, metavar="FILE", help='JSON {"USER": "PASSWORD"}, mode 0600; else PACS_PASSWORD_<USER>')
     group.addoption("--pacs-tier", type=Tier, choices=list(Tier), default=Tier.SAFE, help="how much may be done (default: safe)")
+    group.addoption("--pacs-only", default="", metavar="IDS", help='shell-style patterns of check ids: "tls.*,dimse.find"')
     group.addoption("--pacs-out", type=Path, metavar="DIR", help="write the evidence bundle there")
     group.addoption("--pacs-sign", type=Path, metavar="KEY", help="PEM private key that signs the bundle's manifest")
     group.addoption("--pacs-authority", type=Path, metavar="DIR", help="cert.pem and key.pem of the peers' authority, to sign unfit ones")

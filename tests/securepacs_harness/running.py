@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fnmatch
 import shutil
 import time
 from collections.abc import Generator, Sequence
@@ -51,6 +52,11 @@ class Running:
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         """Bring the checks into the order of their tiers: what may disturb comes last."""
         tiers = list(Tier)
+        only = [pattern.strip() for pattern in self._config.getoption("--pacs-only").split(",") if pattern.strip()]
+        left_out = [item for item in items if only and not any(fnmatch.fnmatchcase(check_of(item).id, pattern) for pattern in only)]
+        if left_out:
+            self._config.hook.pytest_deselected(items=left_out)
+            items[:] = [item for item in items if item not in left_out]
 
         def place(item: pytest.Item) -> tuple[int, int]:
             check = check_of(item)

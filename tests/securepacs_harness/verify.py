@@ -82,7 +82,7 @@ def verify(
     bundles: Annotated[Path | None, typer.Option(metavar="DIR", help="Peers' bundles (default: `bundles` beside TARGET).")] = None,
     passwords: Annotated[Path | None, typer.Option(metavar="FILE", help=_PASSWORDS)] = None,
     ask: Annotated[bool, typer.Option("--ask", help="Ask for the people's passwords.")] = False,
-    only: Annotated[str, typer.Option(metavar="EXPRESSION", help='Checks whose id or name matches, as pytest -k: "tls or dimse".')] = "",
+    only: Annotated[str, typer.Option(metavar="IDS", help='Checks whose ids match these patterns: "tls.*,dimse.find".')] = "",
     own: Annotated[list[Path] | None, typer.Option(metavar="PATH", help="Checks of one's own, beside the packaged ones.")] = None,
     sign: Annotated[Path | None, typer.Option(metavar="KEY", help="PEM private key (Ed25519 or EC) that signs the manifest.")] = None,
     authority: Annotated[Path | None, typer.Option(metavar="DIR", help=_AUTHORITY)] = None,
@@ -109,7 +109,7 @@ def verify(
         raise _stop(str(error)) from None
     display = Display(told, noted)
     options = ["--pyargs", "securepacs_harness.checks", *map(str, own or ()), "-s", "-p", "no:terminal", "-p", "no:cacheprovider"]
-    options += ["-c", "/dev/null", "--rootdir", str(Path.cwd()), *(["-k", only] if only else [])]
+    options += ["-c", "/dev/null", "--rootdir", str(Path.cwd()), "--pacs-only", only]
     status = int(pytest.main(options, plugins=[Prepared(verification), display]))
     if display.problems:
         raise _stop("\n".join(display.problems))

@@ -9,21 +9,24 @@ import re
 import shlex
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer.main
 from typer.core import TyperGroup
 
 from securepacs.cli import app
+from securepacs_harness.verify import app as verify_app
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = ("README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md", *(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md")))
 LONGEST_FILE = 420  # lines: "about 400"; what is longer has more than one reason to change
 
 # Addresses that a document may name. Whatever serves packages or images is not among them: each machine has its own.
-KNOWN_HOSTS = {"keepachangelog.com", "semver.org", "www.apache.org", "json-schema.org", "www.w3.org"}
+KNOWN_HOSTS = {"keepachangelog.com", "semver.org", "www.apache.org", "json-schema.org", "www.w3.org", "docs.oasis-open.org"}
 OF_NOBODY = re.compile(r"(^|\.)(example(\.(com|org|net))?|invalid|test)$|^[^.]+$|^[\d.]+$|^\[")  # RFC 2606, no domain, addresses
 
+VERIFY = typer.main.get_command(verify_app)
 COMMAND = typer.main.get_command(app)
 assert isinstance(COMMAND, TyperGroup)
 SUBCOMMANDS = COMMAND.commands
@@ -68,6 +71,8 @@ def problems_of(words: list[str]) -> list[str]:
     program, arguments = Path(words[0]).name, words[1:]
     if program == "make":
         return [f"make {word}: no such target" for word in arguments if "=" not in word and word not in make_targets()]
+    if program == "pacs-verify":
+        return unknown_options(program, VERIFY, arguments)
     if program != "securepacs" or not arguments or arguments[0].startswith("-"):
         return []
     command = SUBCOMMANDS.get(arguments[0])
@@ -76,9 +81,14 @@ def problems_of(words: list[str]) -> list[str]:
         command = command.commands.get(arguments[0].rpartition(" ")[2])
     if command is None:
         return [f"securepacs {arguments[0]}: no such command"]
+    return unknown_options(f"securepacs {arguments[0]}", command, arguments[1:])
+
+
+def unknown_options(told: str, command: Any, arguments: list[str]) -> list[str]:  # noqa: ANN401 - typer does not export its commands' type
+    """Return the options among the arguments that a command does not have."""
     known = {option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)} | {"--help"}
-    given = [word.split("=")[0] for word in arguments[1:] if word.startswith("-")]
-    return [f"securepacs {arguments[0]} {option}: no such option" for option in given if option not in known]
+    given = [word.split("=")[0] for word in arguments if word.startswith("-")]
+    return [f"{told} {option}: no such option" for option in given if option not in known]
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)
@@ -91,7 +101,8 @@ def test_wrong_commands_would_be_seen() -> None:
     """The check itself finds a target, a command and an option that do not exist."""
     wrong = [["make", "coffee"], ["securepacs", "fly"], ["securepacs", "up", "--upside-down"], [".venv/bin/securepacs", "fly"]]
     wrong += [["securepacs", "rotate", "clothes"], ["securepacs", "rotate", "server", "--finish"]]
-    assert [len(problems_of(words)) for words in wrong] == [1, 1, 1, 1, 1, 1]
+    wrong += [["pacs-verify", "target.toml", "--believe"]]
+    assert [len(problems_of(words)) for words in wrong] == [1, 1, 1, 1, 1, 1, 1]
     assert problems_of(["securepacs", "up", "--stack", "dev"]) == []
 
 
@@ -139,8 +150,9 @@ def test_no_module_is_a_drawer() -> None:
 
 def test_addresses_are_known_or_nobodys() -> None:
     """Every web address in the tree is a known document or nobody's: no file names a package mirror or an image registry."""
+    ours = [path for path in source_files() if "schemas" not in path.parts]  # a standard's schema names what its publisher names
     seen = [
-        (path.relative_to(ROOT), host) for path in source_files() for host in re.findall(r"https?://([A-Za-z0-9.\-\[]+)", text_of(path))
+        (path.relative_to(ROOT), host) for path in ours for host in re.findall(r"https?://([A-Za-z0-9.\-\[]+)", text_of(path))
     ]
     assert {(path, host) for path, host in seen if host not in KNOWN_HOSTS and not OF_NOBODY.search(host)} == set()
 

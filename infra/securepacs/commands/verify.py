@@ -28,7 +28,7 @@ def verify(
     stack: Stack = "dev",
     out: Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Write the evidence bundle there.")] = None,
     tier: Annotated[Tier, typer.Option(help="How much may be done: passive looks, safe asks, write stores a synthetic study.")] = "safe",
-    only: Annotated[str, typer.Option(metavar="EXPRESSION", help='Checks whose id or name matches: "tls or dimse".')] = "",
+    only: Annotated[str, typer.Option(metavar="IDS", help='Checks whose ids match these patterns: "tls.*,dimse.find".')] = "",
     sign: Annotated[Path | None, typer.Option(metavar="KEY", help="PEM private key that signs the evidence's manifest.")] = None,
 ) -> None:
     """Prove of the running clinic what it refuses. Exit status: 0 clean, 1 findings, 2 inconclusive, 3 could not run.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from securepacs_harness.bracket import at
 from securepacs_harness.check import check
 from securepacs_harness.control import person_control
-from securepacs_harness.observation import Layer
+from securepacs_harness.observation import Layer, Outcome
 from securepacs_harness.probes import http, routes
 from securepacs_harness.probes.http import Request
 from securepacs_harness.reach import Pacs
@@ -33,6 +33,10 @@ def test_no_default_login_works(pacs: Pacs, record: Record) -> None:
     """Each of a short list of published logins is refused, between two requests with a right one."""
     if pacs.target.https is None:
         record.not_tested("default logins", NO_WEB)
+        return
+    anonymous = record.look(http.ask("a request without a login", pacs.web, Request("GET", SERVED), http.judge_served))
+    if anonymous.outcome is Outcome.ACCEPTED:
+        record.not_tested("default logins", "nobody is asked for a login, which http.anonymous tells")
         return
     declared = set(pacs.target.https.users)
     cases = []

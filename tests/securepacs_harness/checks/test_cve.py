@@ -78,8 +78,8 @@ def test_dangerous_options_are_off(verification: Verification, record: Record) -
     if not files:
         record.not_tested("options", "no configuration of a product that is known here was found inside")
         return
-    for option, consequence in versions.ORTHANC_OPTIONS.items():
-        on = [text for text in files.values() if re.search(rf'"{option}"\s*:\s*true', text)]
+    for option, (consequence, by_default) in versions.ORTHANC_OPTIONS.items():
+        on = versions.is_on(option, by_default, files.values())
         record.fact(option, expected="off", told=f"on: {consequence}" if on else "off", holds=not on)
 
 

@@ -66,7 +66,7 @@ class Trial:
         assert self.canaries is not None
         image = self.canaries.new() if self.verb == "store" else self.canaries.stored
         to = (destination_of(self.pacs, name, self.sinks) if name else None) or next(iter(self.sinks), None) or name or "NOWHERE"
-        return WITH_IMAGE[self.verb](caller, Means(image, to, self.sinks.get(name)))
+        return WITH_IMAGE[self.verb](caller, Means(image, to, to in self.sinks, self.sinks.get(name)))
 
     def control(self) -> Attempt:
         """Give the same verb by a peer that has it, else an echo: nobody who has it can be called as from here."""

@@ -21,6 +21,9 @@ from securepacs_harness.sinks import Sinks, reachable, standing
 
 REFUSED = at({Layer.ASSOCIATION, Layer.CONTEXT, Layer.DIMSE})
 
+#: How many destinations are tried at which nobody can count.
+SOME = 2
+
 NOBODY_MOVES = "no peer that has the verb move can be called as: its bundle is not at hand, or nobody has it"
 
 
@@ -76,7 +79,9 @@ def test_nothing_is_moved_where_it_was_not_granted(pacs: Pacs, record: Record, c
         record.not_tested("moves", NOBODY_MOVES)
     for mover in movers:
         with standing(pacs) as sinks:
-            forbidden = [name for name in pacs.target.peers if name not in pacs.target.peers[mover].move_to]
+            others = [name for name in pacs.target.peers if name not in pacs.target.peers[mover].move_to]
+            # Those first where arrivals can be counted; of the others a few, because a move that is begun there takes its time to fail.
+            forbidden = [name for name in others if name in sinks] + [name for name in others if name not in sinks][:SOME]
             cases = [(dimse.move(pacs.caller(mover), canaries.stored, name), record.expected(REFUSED)) for name in forbidden]
             if not cases:
                 record.not_tested(f"moves as {mover}", "every declared peer is granted to it")

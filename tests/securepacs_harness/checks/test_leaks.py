@@ -7,7 +7,7 @@ import re
 from securepacs_harness.bracket import at
 from securepacs_harness.check import check
 from securepacs_harness.control import person_control
-from securepacs_harness.observation import EndedError, Layer
+from securepacs_harness.observation import EndedError, Layer, Outcome
 from securepacs_harness.probes import association, http, pdu, routes
 from securepacs_harness.probes.http import Request
 from securepacs_harness.probes.line import opened
@@ -84,7 +84,7 @@ def test_a_stranger_is_not_told_the_implementation(record: Record, stranger: Str
                 told = answer.implementation or "an A-ASSOCIATE-AC without a name"
                 association.release(connection)
     except EndedError as ended:
-        if ended.seen.layer is Layer.TCP or ended.seen.outcome.value in {"timeout", "inconclusive"}:
+        if ended.seen.layer is Layer.TCP or ended.seen.outcome in {Outcome.TIMEOUT, Outcome.INCONCLUSIVE}:
             record.unknown("the answer to a stranger", str(ended.seen.code))
             return
         told = ""
@@ -104,6 +104,11 @@ def test_a_refusal_does_not_tell_what_is_stored(pacs: Pacs, record: Record, cana
         record.not_tested("refusals", "the target declares no HTTPS listener")
         return
     image = canaries.stored
+    request = Request("GET", f"/dicom-web/studies/{image.study}/metadata")
+    served = record.look(http.ask("the study, anonymously", pacs.web, request, http.judge_served))
+    if served.outcome is Outcome.ACCEPTED:
+        record.not_tested("refusals", "nobody is asked for a login, which http.anonymous tells")
+        return
     cases = [
         (http.ask(f"a study that is {how}, anonymously", pacs.web, Request("GET", path), http.judge_served), at(Layer.HTTP))
         for how, path in {

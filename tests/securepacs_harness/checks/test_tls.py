@@ -34,10 +34,12 @@ def listeners(pacs: Pacs, record: Record) -> Iterator[tuple[str, Line]]:
         yield "DICOM", pacs.caller(known[0]).line if known else pacs.line(None)
     else:
         record.not_tested("DICOM", NO_TLS)
-    if pacs.target.https:
+    if pacs.target.https is None:
+        record.not_tested("HTTPS", "the target declares no HTTPS listener")
+    elif pacs.web.offer:
         yield "HTTPS", pacs.web
     else:
-        record.not_tested("HTTPS", "the target declares no HTTPS listener")
+        record.not_tested("HTTPS", NO_TLS)
 
 
 @check(
@@ -53,6 +55,10 @@ def test_tls_is_declared(pacs: Pacs, record: Record) -> None:
     record.fact("DICOM listener", expected="TLS", told=told, holds=pacs.target.dicom.tls)
     if pacs.target.https is None:
         record.not_tested("HTTPS", "the target declares no HTTPS listener")
+        return
+    secured = pacs.web.offer is not None
+    told = "TLS" if secured else "no TLS: whoever is on the way reads passwords and images"
+    record.fact("web listener", expected="TLS", told=told, holds=secured)
 
 
 @check(

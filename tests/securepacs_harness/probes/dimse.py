@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -149,6 +150,10 @@ def _context(verb: str) -> PresentationContext:
     return build_context(SOP_CLASSES[verb], _LITTLE_ENDIAN)
 
 
+#: Statuses of a C-MOVE that was begun and failed, or that was refused without saying why (PS3.4 table C.4-2).
+_MAY_HAVE_BEEN_TRIED = re.compile(r"0xA70[0-9A-F]|0xB000|0xC[0-9A-F]{3}")
+
+
 def _status(response: Dataset) -> int | None:
     return int(response.Status) if "Status" in response else None
 
@@ -243,14 +248,22 @@ def get(caller: Caller, image: Instance) -> Attempt:
     return Attempt(caller.what("C-GET"), observe)
 
 
-def move(caller: Caller, image: Instance, destination: str) -> Attempt:
-    """C-MOVE of one instance to an AE title (PS3.4 section C.4.2)."""
+def move(caller: Caller, image: Instance, destination: str, *, received: bool = True) -> Attempt:
+    """C-MOVE of one instance to an AE title (PS3.4 section C.4.2).
+
+    Where nobody stands at the destination (`received` is false), a status that may tell of a failed attempt is inconclusive.
+    """
     query = _identifier("IMAGE", {"StudyInstanceUID": image.study, "SeriesInstanceUID": image.series, "SOPInstanceUID": image.sop_instance})
     model = SOP_CLASSES["move"]
-    return Attempt(
-        caller.what(f"C-MOVE to {destination}"),
-        lambda: _converse(caller, [_context("move")], lambda assoc: _last(assoc.send_c_move(query, destination, model))),
-    )
+
+    def observe() -> Observation:
+        seen = _converse(caller, [_context("move")], lambda assoc: _last(assoc.send_c_move(query, destination, model)))
+        if not received and seen.layer is Layer.DIMSE and _MAY_HAVE_BEEN_TRIED.fullmatch(seen.code):
+            why = "it may have been tried: nobody stands at the destination"
+            return dataclasses.replace(seen, outcome=Outcome.INCONCLUSIVE, detail=why)
+        return seen
+
+    return Attempt(caller.what(f"C-MOVE to {destination}"), observe)
 
 
 def commit(caller: Caller, image: Instance, sink: Sink | None = None) -> Attempt:

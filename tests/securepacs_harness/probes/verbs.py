@@ -22,6 +22,8 @@ class Means:
 
     image: Instance
     destination: str = "NOWHERE"
+    received: bool = False
+    """Whether somebody stands at the destination."""
     sink: Sink | None = None
 
 
@@ -36,6 +38,6 @@ HARMLESS: Mapping[Verb, Callable[[Caller], Attempt]] = {
 WITH_IMAGE: Mapping[Verb, Callable[[Caller, Means], Attempt]] = {
     "store": lambda caller, means: dimse.store(caller, means.image),
     "get": lambda caller, means: dimse.get(caller, means.image),
-    "move": lambda caller, means: dimse.move(caller, means.image, means.destination),
+    "move": lambda caller, means: dimse.move(caller, means.image, means.destination, received=means.received),
     "commit": lambda caller, means: dimse.commit(caller, means.image, means.sink),
 }

@@ -1,0 +1,35 @@
+"""The mutants of the day: a part of them each day in CI, all of them by `make mutants`."""
+
+from __future__ import annotations
+
+import datetime
+import os
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from mutants.base import HARDENED, laboratory
+from mutants.matrix import matrix
+
+#: Names of mutants, or "all": what is tried instead of the part of the day.
+CHOSEN = "SECUREPACS_MUTANTS"
+#: In so many days every mutant is tried once.
+DAYS = 9
+
+
+@pytest.mark.timeout(3600)
+def test_the_harness_finds_what_it_is_made_to_find(tmp_path: Path) -> None:
+    """The hardened clinic is clean, and each of the day's mutants is told by the checks that are made for its defect."""
+    chosen = os.environ.get(CHOSEN, "")
+    with laboratory(tmp_path) as lab:
+        if chosen == "all":
+            mutants = lab.mutants
+        elif chosen:
+            mutants = tuple(mutant for mutant in lab.mutants if mutant.name in chosen.split(","))
+        else:
+            mutants = lab.mutants[datetime.datetime.now(datetime.UTC).date().toordinal() % DAYS :: DAYS]
+        print(f"{CHOSEN}={','.join(mutant.name for mutant in mutants)}")
+        outcomes = matrix(lab, (HARDENED, *mutants), tmp_path, Console(width=200))
+    assert mutants
+    assert {outcome.mutant.name: outcome.problem for outcome in outcomes if outcome.problem} == {}
