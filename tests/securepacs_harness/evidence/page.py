@@ -8,7 +8,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from securepacs_harness.evidence.oscal import controls_of, state_of
+from securepacs_harness.evidence.by_control import controls_of, state_of
 from securepacs_harness.record import in_words
 from securepacs_harness.results import CheckResult, Run, Status
 from securepacs_policies.controls import CONTROLS, FRAMEWORKS

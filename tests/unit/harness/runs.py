@@ -14,9 +14,8 @@ REMEDY = "Bind the calling AE title to the certificate."
 
 def case(status: Status, what: str = "CT01's certificate as WS01") -> Case:
     """Give one case that ended so."""
-    return Case(
-        what=what, claim="refused", expected="refused at association", status=status, seen=SEEN, before=SEEN, after=SEEN, told="words"
-    )
+    told = "waived until 2026-11-25 by Dr. B: old" if status is Status.WAIVED else "words"
+    return Case(what=what, claim="refused", expected="refused at association", status=status, seen=SEEN, before=SEEN, after=SEEN, told=told)
 
 
 def result(id: str, status: Status, controls: tuple[str, ...] = ("peer-identity",)) -> CheckResult:
@@ -48,7 +47,7 @@ def run_of(*statuses: Status, **more: Any) -> Run:  # noqa: ANN401 - any field o
         "connections": 12,
         "budget": 500,
         "waivers": (
-            WaiverState(what="old X-ray", check="tls.check-2", reason="old", owner="Dr. B", until=NOW.date(), days_left=5, used=True),
+            WaiverState(what="old X-ray", check="tls.check-3", reason="old", owner="Dr. B", until=NOW.date(), days_left=5, used=True),
         ),
         "checks": tuple(result(f"tls.check-{index}", status) for index, status in enumerate(statuses)),
     }
