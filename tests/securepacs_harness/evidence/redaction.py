@@ -7,8 +7,8 @@ import enum
 import html
 import json
 import re
-from collections.abc import Collection, Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Collection, Iterator, Mapping
+from typing import Any, TypeVar
 from urllib.parse import quote, quote_plus
 
 from pydantic import BaseModel
@@ -23,6 +23,10 @@ REMOVED = "[removed]"
 _ANYWHERE = 6
 #: Shorter ones only where they stand alone; what is shorter still is found in any text.
 _ALONE = 4
+
+#: What XML 1.0 cannot hold (section 2.2), halves of UTF-16 pairs, and what turns the direction of writing: it shows other than it is.
+_ILLEGIBLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
+_INSTEAD = "\ufffd"
 
 #: Names and fixed words of the harness's own. No target says them; taking something out of them would break what refers to them.
 _OWN_WORDS = frozenset({"claim", "check", "controls", "group", "id", "tool"})
@@ -70,24 +74,38 @@ def _strings(value: Any) -> Iterator[str]:  # noqa: ANN401 - what a model dumps
 
 
 def redacted(run: Run, secrets: Collection[str]) -> Run:
-    """Give the run without any of these words, in any letter case and in any spelling, wherever a target may have said them."""
-    found = _present(_patterns(secrets), "\n".join(_strings(run.model_dump())))
-    return _clean(run, found) if found else run
+    """Give the run without any of these words, in any letter case and in any spelling, wherever a target may have said them.
+
+    Characters that a form of evidence cannot hold, or that hide others, become U+FFFD: a target can say them too.
+    """
+    text = "\n".join(_strings(run.model_dump()))
+    found = _present(_patterns(secrets), text)
+    if found is None and not _ILLEGIBLE.search(text):
+        return run
+
+    def clean(said: str) -> str:
+        return _ILLEGIBLE.sub(_INSTEAD, found.sub(REMOVED, said) if found else said)
+
+    return _each(run, clean)
 
 
-def _clean(value: Any, found: re.Pattern[str]) -> Any:  # noqa: ANN401 - any field of a run
+_Held = TypeVar("_Held")
+
+
+def _each(value: _Held, clean: Callable[[str], str]) -> _Held:
+    """Give a value with each text in it cleaned, but for the harness's own words."""
+    made: Any = value
     if isinstance(value, BaseModel):
         kept = {name: getattr(value, name) for name in type(value).model_fields}
-        return type(value)(**{name: held if name in _OWN_WORDS else _clean(held, found) for name, held in kept.items()})
-    if isinstance(value, enum.Enum):
-        return value
-    if isinstance(value, str):
-        return found.sub(REMOVED, value)
-    if isinstance(value, dict):
-        return {_clean(name, found): _clean(held, found) for name, held in value.items()}
-    if isinstance(value, tuple):
-        return tuple(_clean(held, found) for held in value)
-    return value
+        made = type(value)(**{name: held if name in _OWN_WORDS else _each(held, clean) for name, held in kept.items()})
+    elif isinstance(value, str) and not isinstance(value, enum.Enum):
+        made = clean(value)
+    elif isinstance(value, dict):
+        made = {_each(name, clean): _each(held, clean) for name, held in value.items()}
+    elif isinstance(value, tuple):
+        made = tuple(_each(held, clean) for held in value)
+    kept_type: _Held = made
+    return kept_type
 
 
 def refuse_secrets(written: Mapping[str, bytes], secrets: Collection[str]) -> None:

@@ -50,7 +50,7 @@ def _rule(result: CheckResult) -> dict[str, Any]:
         "fullDescription": {"text": f"{result.title}. Tier {result.tier}."},
         "help": {"text": remedy, "markdown": f"{remedy}\n\nControls:{controls or ' none'}"},
         "defaultConfiguration": {"level": "error"},
-        "properties": {"tags": [result.group, result.tier, *result.controls]},
+        "properties": {"tags": list(dict.fromkeys((result.group, result.tier, *result.controls)))},  # a group may be called as a control is
         "relationships": [{"target": _control(id), "kinds": ["relevant"]} for id in result.controls],
     }
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import datetime
+import itertools
 from typing import Any
 
+from securepacs_harness.check import packaged
 from securepacs_harness.results import Case, CheckResult, Run, Seen, Status, TargetFacts, Tier, WaiverState
 
 NOW = datetime.datetime(2026, 11, 25, 6, 0, tzinfo=datetime.UTC)
@@ -54,5 +56,13 @@ def run_of(*statuses: Status, **more: Any) -> Run:  # noqa: ANN401 - any field o
     return Run(**{**fields, **more})
 
 
+def packaged_run() -> Run:
+    """Give a run of every packaged check, each with another status than the one before."""
+    statuses = itertools.cycle(Status)
+    named = [(check, result(check.id, next(statuses), check.controls)) for check in packaged().values()]
+    more = [made.model_copy(update={"title": check.title, "tier": check.tier, "remedy": check.remedy}) for check, made in named]
+    return run_of(checks=tuple(more))
+
+
 EVERY = run_of(*Status)
-RUNS = [EVERY, run_of(Status.PASSED, waivers=()), run_of(Status.NOT_TESTED), run_of(Status.FOUND, Status.FOUND)]
+RUNS = [EVERY, packaged_run(), run_of(Status.PASSED, waivers=()), run_of(Status.NOT_TESTED), run_of(Status.FOUND, Status.FOUND)]

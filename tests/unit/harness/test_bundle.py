@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+from junitparser import JUnitXml
 from pydantic import BaseModel
 
 from securepacs_harness import canary
@@ -89,6 +90,17 @@ def test_short_words_are_no_secrets() -> None:
     assert redacted(EVERY, ["a", "the"]) == EVERY
     run = run_of(Status.PASSED, vantage="from 1234 and 12345 and x1234")
     assert redacted(run, ["1234"]).vantage == f"from {REMOVED} and 12345 and x1234"
+
+
+def test_no_character_of_a_target_breaks_a_form(tmp_path: Path) -> None:
+    """Control characters, half a surrogate pair and a turned direction of writing, in every text, leave each form well-formed."""
+    write_bundle(soiled(EVERY, "a\x00b\x1bc\ud800d\u202ee\x85f]]>--><!--"), tmp_path)
+    for name in WRITERS:
+        text = (tmp_path / name).read_text(encoding="utf-8")
+        assert not set(text) & set("\x00\x1b\u202e\x85"), name
+    assert "a\ufffdb\ufffdc" in (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert len(list(JUnitXml.fromfile(str(tmp_path / "junit.xml")))) == 1
+    assert Run.model_validate_json((tmp_path / "results.json").read_bytes()).exit_code == EVERY.exit_code
 
 
 def keys(folder: Path, key: Any) -> tuple[Path, Path]:  # noqa: ANN401 - several kinds
