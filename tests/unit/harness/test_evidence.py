@@ -11,7 +11,7 @@ import pytest
 import xmlschema
 from junitparser import JUnitXml
 
-from securepacs_harness.evidence import WRITERS, oscal, page, sarif
+from securepacs_harness.evidence import WRITERS, oscal, sarif
 from securepacs_harness.results import Run, Status
 from securepacs_policies.controls import CONTROLS, FRAMEWORKS
 from unit.harness.runs import EVERY, NOW, REMEDY, RUNS, case, result, run_of
@@ -139,22 +139,3 @@ def test_controls_stand_in_the_ids_and_text_of_every_form() -> None:
         edition = FRAMEWORKS[clause.framework].edition
         assert f"{clause} ({edition})" in sarif.write(run)
         assert f"{clause} ({edition})" in oscal.write(run)
-
-
-@pytest.mark.parametrize("run", RUNS)
-def test_the_page_needs_nothing_else(run: Run) -> None:
-    """The page has no script, loads nothing, and tells verdict, target, vantage point and every check."""
-    text = WRITERS["report.html"](run)
-    assert not re.search(r"<script|src=|href=|url\(|@import", text)
-    assert text.count("<title>") >= 1
-    for word in (page.verdict(run)[1], "clinic-a", "the clinic&#39;s own network", "ab" * 32, *(check.id for check in run.checks)):
-        assert word in text
-    assert len(re.findall(r"<rect ", text)) == len(run.checks)
-
-
-def test_the_page_shows_words_of_a_target_as_words() -> None:
-    """What a target said is no markup of the page."""
-    nasty = result("tls.nasty", Status.FOUND).model_copy(update={"cases": (case(Status.FOUND, "<script>alert(1)</script>"),)})
-    text = WRITERS["report.html"](run_of(checks=(nasty,)))
-    assert "<script>" not in text
-    assert "&lt;script&gt;" in text
