@@ -12,7 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from securepacs_harness.evidence import matrix
 from securepacs_harness.evidence.by_control import clauses_of, controls_of, state_of
 from securepacs_harness.results import Case, CheckResult, Run, Status
-from securepacs_policies.controls import CONTROLS
+from securepacs_policies.controls import CONTROLS, Control
 
 _PAGES = Environment(
     loader=PackageLoader("securepacs_harness", "evidence"),
@@ -105,6 +105,12 @@ def _left_out(run: Run) -> list[tuple[str, list[tuple[CheckResult, str]]]]:
     return sorted(found.items(), key=lambda reason: -len(reason[1]))
 
 
+def numbers_of(control: Control) -> list[tuple[str, list[str]]]:
+    """Give a control's clauses as the numbers of each framework, in the catalogue's order."""
+    by_framework = groupby(control.clauses, key=lambda clause: clause.framework)
+    return [(framework, [clause.number for clause in found]) for framework, found in by_framework]
+
+
 def seen_in_words(case: Case) -> str:
     """Say what was seen; of a claim that nothing was shown for, also what the controls around it were."""
     seen = f"{case.seen.outcome} at {case.seen.layer}: {case.seen.code}" if case.seen else ""
@@ -139,6 +145,7 @@ def write(run: Run) -> str:
         routes=matrix.routes_by_people(run),
         signs=matrix.SIGNS,
         seen_in_words=seen_in_words,
+        numbers_of=numbers_of,
         cases=sum(len(check.cases) for check in run.checks),
         claims=sum(case.claim == "refused" for check in run.checks for case in check.cases),
     )
