@@ -174,5 +174,3 @@ class Running:
         if self._problem:
             terminalreporter.write_line(f"securepacs-harness: {self._problem}")
         terminalreporter.write_line(f"{run.target.name}: {counts or 'nothing was checked'}; {run.connections} of {run.budget} connections")
-
-
