@@ -22,7 +22,7 @@ from securepacs_harness.bundles import Bundles
 from securepacs_harness.check import Check
 from securepacs_harness.errors import BundleError, TargetError
 from securepacs_harness.evidence.bundle import check_folder
-from securepacs_harness.probes import certificate, http
+from securepacs_harness.probes import certificate
 from securepacs_harness.probes.inside import Inside
 from securepacs_harness.reach import Pacs, password_variable
 from securepacs_harness.record import Record
@@ -141,7 +141,7 @@ class Verification:
         """Give what may stand in no file of evidence: passwords, lines of private keys, the name of the synthetic patient."""
         keys = self.pacs.bundles.folder.rglob("key.pem") if self.pacs.bundles.folder.is_dir() else ()
         lines = [line for key in keys for line in key.read_text(encoding="ascii").splitlines() if line and not line.startswith("-----")]
-        logins = [http.basic(user, password)["Authorization"].partition(" ")[2] for user, password in self.pacs.passwords.items()]
+        logins = [self.pacs.login(user)["Authorization"].partition(" ")[2] for user in self.pacs.passwords]
         return (*self.pacs.passwords.values(), *logins, *lines, canary.PATIENT_NAME)
 
     def out_of_tier(self, check: Check) -> str:
