@@ -76,6 +76,7 @@ PEOPLE = (
         ("credentials.guessing",),
         replaced("  http-request sc-inc-gpc0(0) if password_given !{ var(txn.user) -m found }\n", ""),
         Tier.LOAD,
+        "credentials.*,http.granted",
     ),
 )
 

@@ -266,16 +266,20 @@ NETWORK = (
     ),
 )
 
+#: What is tried on a system that makes others wait.
+LOADED = "availability.*,dimse.granted,dimse.echo"
+
 AVAILABILITY = (
     Mutant(
         "one-at-a-time",
         "one silent connection takes the only place",
-        ("availability.silent", "availability.half-open"),
+        ("availability.silent", "availability.half-open", "availability.oversized"),
         both(
             replaced("\nfrontend dicom\n  mode tcp\n", "\nfrontend dicom\n  mode tcp\n  maxconn 1\n"),
             replaced("timeout client-hs 5s", "timeout client-hs 60s"),
         ),
         Tier.LOAD,
+        LOADED,
     ),
     Mutant(
         "few-places",
@@ -286,13 +290,15 @@ AVAILABILITY = (
             replaced("timeout client-hs 5s", "timeout client-hs 60s"),
         ),
         Tier.LOAD,
+        LOADED,
     ),
     Mutant(
         "parts-passed-on",
         "the gateway passes on what it has not seen whole",
-        ("availability.partial", "availability.oversized"),
+        ("availability.partial",),
         lines("tcp-request content reject", "lua.associate_rj_", "req.payload"),
         Tier.LOAD,
+        LOADED,
     ),
     Mutant(
         "few-workers",
@@ -300,6 +306,7 @@ AVAILABILITY = (
         ("availability.idle",),
         setting("DicomThreadsCount", 2),
         Tier.LOAD,
+        LOADED,
     ),
 )
 

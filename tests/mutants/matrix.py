@@ -21,12 +21,12 @@ from mutants.base import HARDENED, Laboratory, laboratory
 from mutants.lab import Slot, remove_left_overs, standing
 from mutants.mutant import Mutant
 from securepacs_harness.check import packaged
-from securepacs_harness.results import Run, Status, Tier
+from securepacs_harness.results import Run, Status
 
 #: How many stand and are tested side by side; most of a run is waiting.
 SLOTS = 5
 #: Seconds that one run of the harness may take.
-LONGEST = 400
+LONGEST = 600
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,9 +73,9 @@ class Outcome:
         return ""
 
 
-def run_harness(lab: Laboratory, target: Path, tier: Tier, out: Path) -> tuple[Run | None, int]:
+def run_harness(lab: Laboratory, target: Path, mutant: Mutant, out: Path) -> tuple[Run | None, int]:
     """Run the command in a process of its own; give its results and its exit status."""
-    command = [sys.executable, "-m", "securepacs_harness", str(target), "--tier", tier, "--out", str(out)]
+    command = [sys.executable, "-m", "securepacs_harness", str(target), "--tier", mutant.tier, "--only", mutant.only, "--out", str(out)]
     command += ["--bundles", str(lab.bundles), "--passwords", str(lab.passwords)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=LONGEST, check=False, stdin=subprocess.DEVNULL)
     results = out / "results.json"
@@ -89,7 +89,7 @@ def tried(client: docker.DockerClient, lab: Laboratory, mutant: Mutant, slot: Sl
     began = time.monotonic()
     blueprint = mutant.edit(lab.blueprint)
     with standing(client, lab.base, blueprint, slot, folder) as (target, _):
-        run, status = run_harness(lab, target, mutant.tier, folder / mutant.name)
+        run, status = run_harness(lab, target, mutant, folder / mutant.name)
     checks = run.checks if run else ()
     return Outcome(
         mutant,
@@ -152,6 +152,21 @@ def document(outcomes: Sequence[Outcome]) -> str:
     return "\n".join([*head, *rows, ""])
 
 
+def remembered(file: Path, mutants: Sequence[Mutant], outcomes: Sequence[Outcome]) -> list[Outcome]:
+    """Keep outcomes in a file; give them with those of earlier runs that were not tried now, in the order of the mutants."""
+    kept = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    kept |= {
+        outcome.mutant.name: {"statuses": outcome.statuses, "exit_code": outcome.exit_code, "seconds": round(outcome.seconds)}
+        for outcome in outcomes
+    }
+    file.write_text(json.dumps(kept, indent=1), encoding="utf-8")
+    told = [(mutant, kept[mutant.name]) for mutant in mutants if mutant.name in kept]
+    return [
+        Outcome(mutant, {id: Status(status) for id, status in there["statuses"].items()}, there["exit_code"], there["seconds"])
+        for mutant, there in told
+    ]
+
+
 def unguarded(mutants: Sequence[Mutant]) -> list[str]:
     """Give the packaged checks for which no mutant is made."""
     made = {id for mutant in mutants for id in mutant.caught_by}
@@ -163,7 +178,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("names", nargs="*", help="mutants to try (default: all, and the hardened clinic)")
     parser.add_argument("--page", type=Path, help="write the matrix there as Markdown")
-    parser.add_argument("--json", type=Path, help="write it there as JSON")
+    parser.add_argument("--json", type=Path, help="keep it there as JSON; what was tried before and is not tried now stays in it")
     given = parser.parse_args()
     console = Console(width=220, soft_wrap=True)
     with tempfile.TemporaryDirectory(prefix="securepacs-mutants-") as place, laboratory(Path(place)) as lab:
@@ -176,11 +191,9 @@ def main() -> int:
         began = time.monotonic()
         outcomes = matrix(lab, chosen, Path(place), console)
     problems = [outcome for outcome in outcomes if outcome.problem]
+    whole = remembered(given.json, every, outcomes) if given.json else outcomes
     if given.page:
-        given.page.write_text(document(outcomes), encoding="utf-8")
-    if given.json:
-        told = {outcome.mutant.name: {**outcome.statuses, ":problem": outcome.problem} for outcome in outcomes}
-        given.json.write_text(json.dumps(told, indent=1), encoding="utf-8")
+        given.page.write_text(document(whole), encoding="utf-8")
     console.print(f"{len(outcomes)} PACS in {time.monotonic() - began:.0f} s, {len(problems)} with a problem", highlight=False)
     return 1 if problems else 0
 

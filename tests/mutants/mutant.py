@@ -17,6 +17,8 @@ class Mutant:
     caught_by: tuple[str, ...]
     edit: Edit
     tier: Tier = Tier.WRITE
+    only: str = ""
+    """Patterns of the checks that are made, where the others would take too long on such a system."""
     conclusive: bool = True
     """Whether the checks must find it; of a system that serves nobody they can only say that nothing was shown."""
 

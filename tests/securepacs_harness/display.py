@@ -12,7 +12,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from securepacs_harness.check import Check
-from securepacs_harness.evidence.page import verdict
+from securepacs_harness.evidence.page import SAID, verdict
 from securepacs_harness.record import in_words
 from securepacs_harness.results import CheckResult, Run, Status
 
@@ -90,14 +90,14 @@ class Display:
 
     def _tell(self, check: CheckResult) -> None:
         self._told.print()
-        heading = Text.assemble((check.status.upper(), _STYLES[check.status]), f"  {check.title}  ", (check.id, "dim"))
+        heading = Text.assemble((f"{SAID[check.status]}: ", _STYLES[check.status]), f"{check.title}  ", (check.id, "dim"))
         self._told.print(heading, soft_wrap=True)
         cases = [case for case in check.cases if case.status is check.status]
         for line in [in_words(case) for case in cases[:_MOST]] or [check.reason]:
             self._told.print(Text(f"  {line}"), soft_wrap=True)
         if len(cases) > _MOST:
             self._told.print(Text(f"  and {len(cases) - _MOST} more", "dim"))
-        if check.remedy and check.status is not Status.WAIVED:
+        if check.remedy and check.status is Status.FOUND:
             self._told.print(Text(f"  to mend it: {check.remedy}", "italic"), soft_wrap=True)
 
     def _tell_waivers(self, run: Run) -> None:

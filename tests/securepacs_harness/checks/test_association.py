@@ -27,7 +27,7 @@ def not_of(name: str) -> dict[str, bytes]:
     own = name.encode()
     other = own.swapcase() if own.swapcase() != own else own[::-1]
     short = own[:15]
-    return {
+    spelt = {
         "in the other case": other,
         "with a leading blank": b" " + short,
         "with a NUL and another name": (own + b"\0WS01")[:16],
@@ -45,6 +45,8 @@ def not_of(name: str) -> dict[str, bytes]:
         "nothing but NULs": bytes(16),
         "all bits set": b"\xff" * 16,
     }
+    # A title of all 16 letters leaves no room for what would make it another.
+    return {how: title for how, title in spelt.items() if pdu.ae_field(title)[: pdu.AE_FIELD] != pdu.ae_field(own)}
 
 
 def user_identity(kind: int, name: str) -> bytes:

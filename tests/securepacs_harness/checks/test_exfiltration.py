@@ -130,7 +130,9 @@ def test_an_impostor_receives_nothing(pacs: Pacs, record: Record, canaries: Cana
 def _impostors(pacs: Pacs, image: Instance, mover: str, to: str, record: Record) -> None:
     """Stand at a destination as somebody else, between two times as its own peer."""
     move = dimse.move(pacs.caller(mover), image, to)
-    shown = next((name for name in pacs.callable_peers if name != to and pacs.bundles.has(name)), None)
+    # A peer with an address has a certificate for servers too, which is what an impostor needs.
+    others = (*reachable(pacs), *pacs.callable_peers)
+    shown = next((name for name in others if name != to and pacs.bundles.has(name)), None)
     impostors = {"without TLS": None, **({f"with the certificate of {shown}": pacs.bundles.material(shown)} if shown else {})}
     _true_receiver(pacs, record, to, move)
     for what, material in impostors.items():

@@ -30,6 +30,9 @@ SHOWN = {
     Status.NOT_TESTED: ("·", "nottested"),
 }
 
+#: What a title is, that does not hold.
+SAID = {Status.FOUND: "Not so", Status.INCONCLUSIVE: "Not shown", Status.WAIVED: "Waived"}
+
 _VERDICTS = {
     0: ("passed", "Everything that was tested is as declared."),
     1: ("found", "The system does otherwise than declared."),
@@ -80,6 +83,7 @@ def write(run: Run) -> str:
         run=run,
         verdict=verdict(run),
         shown=SHOWN,
+        said=SAID,
         statuses=Status,
         of=of,
         left_out=left_out,

@@ -210,8 +210,8 @@ def test_the_command_tells_it(pytester: pytest.Pytester, served: Any, tmp_path: 
     done = pytester.run(*COMMAND, "target.json", "--own", "test_own.py", "--only", "own.*,tls.required", "--out", str(out))
     told = str(done.stdout)
     assert int(done.ret) == 1
-    assert "FOUND  A find is refused  own.found" in told
-    assert "FOUND  DICOM and the web are reached over TLS only  tls.required" in told
+    assert "Not so: A find is refused  own.found" in told
+    assert "Not so: DICOM and the web are reached over TLS only  tls.required" in told
     assert "the command line left it out" in told
     assert (out / "report.html").is_file()
     assert (out / "manifest.json").is_file()
