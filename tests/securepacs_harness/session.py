@@ -22,7 +22,7 @@ from securepacs_harness.bundles import Bundles
 from securepacs_harness.check import Check
 from securepacs_harness.errors import BundleError, TargetError
 from securepacs_harness.evidence.bundle import check_folder
-from securepacs_harness.probes import certificate, http, routes
+from securepacs_harness.probes import certificate, routes
 from securepacs_harness.probes.inside import Inside
 from securepacs_harness.reach import Pacs, password_variable
 from securepacs_harness.record import Record
