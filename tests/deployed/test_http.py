@@ -12,7 +12,7 @@ import pytest
 from securepacs_harness.bracket import Bracket, Expected, accepts, at
 from securepacs_harness.canary import Instance
 from securepacs_harness.observation import Attempt, Layer
-from securepacs_harness.probes import dimse, http, routes
+from securepacs_harness.probes import dimse, http, tricks
 from securepacs_harness.probes.http import Request
 from securepacs_harness.reach import Pacs
 
@@ -174,20 +174,20 @@ def _existing(pacs: Pacs, image: Instance) -> str:
 def test_no_method_stands_for_another(pacs: Pacs, claim: Claim, stored: Instance, method: str) -> None:
     """No override in the query or a header turns a GET or POST into a DELETE, not even for an administrator; the study stays."""
     path = _existing(pacs, stored)
-    cases = [(_ask(pacs, method, f"{path}{query}", {**pacs.login("anna"), **headers}), MALFORMED) for query, headers in routes.OVERRIDES]
+    cases = [(_ask(pacs, method, f"{path}{query}", {**pacs.login("anna"), **headers}), MALFORMED) for query, headers in tricks.OVERRIDES]
     claim(_control(pacs, "anna")).refuses_all(cases)
     accepts(_ask(pacs, "GET", path, pacs.login("anna")), code="200")
 
 
 def test_no_spelling_opens_another_route(pacs: Pacs, claim: Claim) -> None:
     """Dots, slashes, encodings, parameters, absolute forms and case lead a viewer nowhere that is not in the table."""
-    cases = [(_ask(pacs, "GET", trick, pacs.login("vera")), MALFORMED) for trick in routes.TRICKS]
+    cases = [(_ask(pacs, "GET", trick, pacs.login("vera")), MALFORMED) for trick in tricks.TRICKS]
     claim(_control(pacs)).refuses_all(cases)
 
 
 def test_no_header_makes_another_person(pacs: Pacs, claim: Claim) -> None:
     """Headers that a proxy would set change neither route nor person, and a foreign host name is refused."""
-    forged = [{name: value.format(user="anna") for name, value in headers.items()} for headers in routes.FORGED_HEADERS]
+    forged = [{name: value.format(user="anna") for name, value in headers.items()} for headers in tricks.FORGED_HEADERS]
     cases = [(_ask(pacs, "GET", "/system", {**pacs.login("vera"), **headers}), NOT_ALLOWED) for headers in forged]
     cases += [(_ask(pacs, "GET", "/dicom-web/studies", headers), NOT_SIGNED_IN) for headers in forged]
     foreign = [{"Host": "evil.example"}, {"Host": "localhost.evil.example"}, {"Host": "archive:8042"}, {"Host": ""}]
@@ -201,7 +201,7 @@ def test_no_request_hides_in_another(pacs: Pacs, claim: Claim) -> None:
     """A body with a false length or a false coding is refused; what hides in it reaches nobody."""
     cases: list[tuple[Attempt, Expected]] = [
         (_ask(pacs, "POST", "/dicom-web/studies", {**pacs.login("carl"), **framing}, b"0\r\n\r\n" + SMUGGLED), at(Layer.HTTP))
-        for framing in (*routes.FRAMINGS, {"Content-Encoding": "gzip"})
+        for framing in (*tricks.FRAMINGS, {"Content-Encoding": "gzip"})
     ]
     claim(_control(pacs, "carl")).refuses_all(cases)
 
