@@ -14,7 +14,7 @@ from rich.console import Console
 from securepacs_harness.check import packaged
 from securepacs_harness.display import Display, catalogue
 from securepacs_harness.errors import HarnessError
-from securepacs_harness.evidence.bundle import problems_of
+from securepacs_harness.evidence.manifest import problems_of
 from securepacs_harness.plugin import COULD_NOT_RUN, FINDINGS
 from securepacs_harness.reach import password_variable
 from securepacs_harness.results import Tier

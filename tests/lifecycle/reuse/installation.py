@@ -65,8 +65,9 @@ def install(folder: Path) -> Installation:
     virtualenv = folder / "environment"
     uv = str(_OURS / "uv")
     run([uv, "venv", "--quiet", "--python", sys.executable, str(virtualenv)], os.environ, 60)
+    what = f"securepacs[harness] @ {wheel.as_uri()}"
     versions = ["--constraint", str(ROOT / "requirements.lock")]
-    run([uv, "pip", "install", "--quiet", "--python", str(virtualenv / "bin" / "python"), *versions, str(wheel)], os.environ, 300)
+    run([uv, "pip", "install", "--quiet", "--python", str(virtualenv / "bin" / "python"), *versions, what], os.environ, 300)
     return Installation(wheel, virtualenv)
 
 

@@ -33,8 +33,9 @@ DATA = ("*.j2", "Dockerfile", "health", "*.lua", "guard.py", "py.typed", "Pulumi
 def test_the_wheel_carries_every_file_of_its_packages(installation: Installation) -> None:
     """Templates, the images' folders, the mark of types and the plugin's description are in the wheel, as is every module."""
     packed = set(zipfile.ZipFile(installation.wheel).namelist())
-    source = ROOT / "infra"
-    files = {str(path.relative_to(source)) for path in (source / "securepacs").rglob("*") if path.is_file() and path.suffix != ".pyc"}
+    packages = [ROOT / "infra" / "securepacs", ROOT / "policies" / "securepacs_policies", ROOT / "tests" / "securepacs_harness"]
+    paths = [(package, path) for package in packages for path in package.rglob("*") if path.is_file() and path.suffix != ".pyc"]
+    files = {str(path.relative_to(package.parent)) for package, path in paths}
     assert files - packed == set()
     assert all(any(Path(name).match(pattern) for name in packed) for pattern in DATA)
 
@@ -61,7 +62,7 @@ def empty_folder(installation: Installation, tmp_path_factory: pytest.TempPathFa
 
 
 def test_the_command_works_in_an_empty_folder(installation: Installation, empty_folder: Path) -> None:
-    """`schema`, `up`, `bundle`, `target`, `status` and `down` need nothing but the wheel, a Pulumi CLI and the engine."""
+    """`schema`, `up`, `bundle`, `target`, `verify`, `status` and `down` need nothing but the wheel, a Pulumi CLI and the engine."""
     environment = installation.environment(empty_folder / "home", activated=False)
     # The command keeps its state where it always does: beside the configuration's folder.
     environment = {name: value for name, value in environment.items() if not name.startswith("PULUMI_")}
@@ -76,6 +77,11 @@ def test_the_command_works_in_an_empty_folder(installation: Installation, empty_
     securepacs("bundle", "CT01", "--stack", STACK, "--out", "bundles")
     pacs = Pacs(load_target(empty_folder / "target.json"), Bundles(empty_folder / "bundles"), {})
     accepts(dimse.echo(pacs.caller("CT01")), code="0x0000")
+    # Both ways of the harness, from the wheel alone; 0 says that everything is as declared.
+    securepacs("verify", "--stack", STACK, "--only", "tls.*,mtls.*,dimse.*,container.*", "--out", "evidence")
+    assert (empty_folder / "evidence" / "report.html").is_file()
+    verify = [str(installation.virtualenv / "bin" / "pacs-verify"), "target.json", "--only", "association.*"]
+    run(verify, environment, 120, cwd=empty_folder)
     assert len(json.loads(securepacs("status", "--stack", STACK, "--json"))["containers"]) == 2
     assert json.loads(securepacs("preview", "--stack", STACK, "--config", "clinic.yaml", "--json"))["changes"] == {}
     securepacs("down", "--stack", STACK, "--config", "clinic.yaml", "--yes", "--delete-data", STACK)

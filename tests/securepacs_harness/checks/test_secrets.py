@@ -81,12 +81,18 @@ def test_private_keys_are_their_owners(verification: Verification, record: Recor
         record.not_tested("files", "the target does not say how to look inside any part (inside)")
     for part in verification.target.inside:
         inside = verification.inside(part)
-        found = [path for path in inside.files_with("PRIVATE KEY-----", FOLDERS) if not path.startswith(_PUBLIC)]
+        # What is mounted is another file system than the folder that it is mounted in.
+        mounted = [mount.target for mount in inside.mounts() if mount.target.startswith(tuple(f"{folder}/" for folder in FOLDERS))]
+        folders = (*FOLDERS, *mounted)
+        found = sorted({path for path in inside.files_with("PRIVATE KEY-----", folders) if not path.startswith(_PUBLIC)})
         entries = [entry for path in found for entry in inside.entries(path)]
         open_to_others = sorted(f"{entry.path} ({entry.mode:04o})" for entry in entries if entry.mode & 0o077)
         told = ", ".join(open_to_others) or f"{len(entries)} files, each its owner's only"
-        record.fact(f"files with keys in {part}", expected="mode 0600 or less", told=told, holds=not open_to_others)
-        known = secrecy.known_in(inside.open_to_others(FOLDERS), verification.secrets())
+        if entries:
+            record.fact(f"files with keys in {part}", expected="mode 0600 or less", told=told, holds=not open_to_others)
+        else:
+            record.not_tested(f"files with keys in {part}", f"none was found in {', '.join(folders)}")
+        known = secrecy.known_in(inside.open_to_others(folders), verification.secrets())
         told = f"{known} known secrets" if known else "none"
         record.fact(f"files that others may read in {part}", expected="no secret", told=told, holds=not known)
 
