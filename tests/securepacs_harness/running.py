@@ -48,6 +48,8 @@ class Running:
         self._config = config
         self._verification = verification
         self._problem = ""
+        self._ended: set[str] = set()
+        """Node ids of the tests that have a result."""
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         """Bring the checks into the order of their tiers: what may disturb comes last."""
@@ -82,7 +84,7 @@ class Running:
         if not why and check.tier is Tier.WRITE and self._verification.target.cleanup is None:
             why = "the target does not say how synthetic studies are removed (cleanup)"
         if why:
-            self._told(self._verification.leave_out(check, why))
+            self._leave_out(item, why)
             pytest.skip(why)
 
     @pytest.hookimpl(wrapper=True)
@@ -111,8 +113,27 @@ class Running:
         self._raise(self._told(self._finish(check, pyfuncitem)))
         return done
 
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> None:
+        """Make a result where the test itself could not: a fixture failed, or somebody called pytest.skip or pytest.fail."""
+        if call.excinfo is None or item.nodeid in self._ended:
+            return
+        error = call.excinfo.value
+        if isinstance(error, pytest.skip.Exception):
+            self._leave_out(item, str(error))
+            return
+        record = item.stash.setdefault(RECORD, Record(check_of(item).id, self._verification.target.expects))
+        told = str(error) if isinstance(error, HarnessError | pytest.fail.Exception) else f"{type(error).__name__}: {error}"
+        record.unknown("the check", f"it could not be made: {told}" if call.when == "setup" else told)
+        self._told(self._finish(check_of(item), item))
+
+    def _leave_out(self, item: pytest.Item, why: str) -> None:
+        self._ended.add(item.nodeid)
+        self._told(self._verification.leave_out(check_of(item), why))
+
     def _finish(self, check: Check, item: pytest.Item) -> CheckResult:
-        return self._verification.finish(check, item.stash[RECORD], time.monotonic() - item.stash[_STARTED])
+        self._ended.add(item.nodeid)
+        return self._verification.finish(check, item.stash[RECORD], time.monotonic() - item.stash.get(_STARTED, time.monotonic()))
 
     @staticmethod
     def _raise(result: CheckResult) -> None:
@@ -133,7 +154,9 @@ class Running:
         run = self._verification.run()
         given = self._verification.given
         known = (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED)
-        session.exitstatus = run.exit_code if exitstatus in known else COULD_NOT_RUN
+        # What pytest calls failed while no result says so (the end of a fixture, say) must not look clean.
+        unsaid = exitstatus == pytest.ExitCode.TESTS_FAILED and run.exit_code == 0
+        session.exitstatus = run.exit_code if exitstatus in known and not unsaid else COULD_NOT_RUN
         if given.out and run.checks:
             try:
                 write_bundle(run, given.out, signing_key=given.signing_key, secrets=self._verification.secrets())
@@ -151,5 +174,3 @@ class Running:
         if self._problem:
             terminalreporter.write_line(f"securepacs-harness: {self._problem}")
         terminalreporter.write_line(f"{run.target.name}: {counts or 'nothing was checked'}; {run.connections} of {run.budget} connections")
-
-

@@ -146,7 +146,7 @@ class Verification:
         lines = [line for key in keys for line in key.read_text(encoding="ascii").splitlines() if line and not line.startswith("-----")]
         known = {password for _, password in routes.DEFAULT_LOGINS}
         passwords = {user: password for user, password in self.pacs.passwords.items() if password not in known}
-        logins = [http.basic(user, password)["Authorization"].partition(" ")[2] for user, password in passwords.items()]
+        logins = [self.pacs.login(user)["Authorization"].partition(" ")[2] for user in passwords]
         names = (canary.PATIENT_NAME, canary.PATIENT_NAME.replace("^", " "))
         return (*passwords.values(), *logins, *lines, *names, *self.canaries.identifiers)
 

@@ -224,7 +224,8 @@ def test_no_request_hides_in_another(web: Pacs | None, record: Record) -> None:
         told = ", ".join(f"{name}: {value}" for name, value in framing.items())
         cases.append((http.ask(f"a body with {told}", web.web, request, http.judge_served), record.expected(NOT_SERVED)))
     record.bracket(person_control(web, user=user)).tries(cases)
-    both = {"Content-Length": "5", "Transfer-Encoding": "chunked", "Content-Type": "application/dicom"}
+    # RFC 9112 section 6.3: the chunks count, and the connection ends after the answer, whatever the client wishes.
+    both = {"Content-Length": "5", "Transfer-Encoding": "chunked", "Content-Type": "application/dicom", "Connection": "keep-alive"}
     answers = http.answers_to(web.web, Request("POST", "/dicom-web/studies", {**web.login(user), **both}, hidden))
     record.fact("a body with two lengths", expected="one answer", told=f"{len(answers)} answers", holds=len(answers) == 1)
     return None

@@ -204,5 +204,3 @@ def test_parts_listen_where_they_are_declared_to(verification: Verification, rec
 
 def _row(ports: set[int]) -> str:
     return ", ".join(map(str, sorted(ports))) or "none"
-
-

@@ -181,6 +181,11 @@ class Inside:
         _, out = self.run("ls /proc")
         return [int(name) for name in out.split() if name.isdigit()]
 
+    def commands(self) -> list[list[str]]:
+        """Give the command lines of the processes that can be read, each as its words; what looks is one of them."""
+        _, out = self.run("for file in /proc/[0-9]*/cmdline; do cat $file 2>/dev/null && echo; done")
+        return [words for line in out.split("\n") if (words := [word for word in line.split("\0") if word])]
+
     def running(self) -> list[Process]:
         """Give the state of every process that can be read; what looks is one of them."""
         states = [self.read(f"/proc/{pid}/status") for pid in self.processes()]

@@ -189,6 +189,80 @@ def test_what_cannot_run_ends_with_three(pytester: pytest.Pytester, change: dict
     assert "Traceback" not in str(done.stderr)
 
 
+#: Checks that end before they could record anything.
+ENDED_EARLY = '''
+import pytest
+from securepacs_harness import check
+from securepacs_harness.errors import BundleError
+
+
+@pytest.fixture
+def caller():
+    raise BundleError("bundles: holds no bundle of CT01")
+
+
+@pytest.fixture
+def broken_end():
+    yield
+    raise OSError("the end of a fixture")
+
+
+@check("own.fixture", "Its fixture fails")
+def test_fixture(caller, record):
+    """It is not made."""
+    record.fact("x", expected="x", told="x", holds=True)
+
+
+@check("own.skipped", "It leaves itself out")
+def test_skipped(record):
+    """It is left out by pytest's own word."""
+    pytest.skip("not on this site")
+
+
+@pytest.mark.skip(reason="not today")
+@check("own.marked", "It is left out by a mark")
+def test_marked(record):
+    """It is left out by pytest's own mark."""
+
+
+@check("own.failed", "It ends by pytest's own word")
+def test_failed(record):
+    """It ends by pytest's own word."""
+    pytest.fail("it does not work")
+'''
+
+
+def test_nothing_ends_without_a_result(pytester: pytest.Pytester, served: Any) -> None:  # noqa: ANN401 - as above
+    """A fixture that fails is inconclusive, and what is left out by pytest's own words stands in the results with its reason."""
+    code, found = run(pytester, declared(served.server_address[1]), checks=ENDED_EARLY)
+    assert statuses(found) == {
+        "own.fixture": Status.INCONCLUSIVE,
+        "own.skipped": Status.NOT_TESTED,
+        "own.marked": Status.NOT_TESTED,
+        "own.failed": Status.INCONCLUSIVE,
+    }
+    assert code == 2
+    reasons = {check.id: check.reason for check in found.checks}
+    assert "holds no bundle of CT01" in reasons["own.fixture"]
+    assert (reasons["own.skipped"], reasons["own.marked"]) == ("not on this site", "not today")
+
+
+def test_a_failure_that_no_result_tells_is_not_clean(pytester: pytest.Pytester, served: Any) -> None:  # noqa: ANN401 - as above
+    """A fixture that breaks at its end, after a check that passed, ends the run with 3 and not with 0."""
+    checks = ENDED_EARLY.partition('@check("own.fixture"')[0] + CLEAN_BUT_FOR_ITS_END
+    code, found = run(pytester, declared(served.server_address[1]), checks=checks)
+    assert statuses(found) == {"own.ended": Status.PASSED}
+    assert code == 3
+
+
+CLEAN_BUT_FOR_ITS_END = '''
+@check("own.ended", "It passes")
+def test_ended(broken_end, record):
+    """It passes, and its fixture does not."""
+    record.fact("x", expected="x", told="x", holds=True)
+'''
+
+
 def test_without_a_target_it_is_not_there(pytester: pytest.Pytester) -> None:
     """Ordinary tests beside the harness run as they would without it."""
     pytester.makepyfile("def test_it(): assert True")
