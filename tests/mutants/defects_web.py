@@ -72,6 +72,12 @@ PEOPLE = (
         ),
     ),
     Mutant(
+        "password-as-it-is",
+        "a password is stored as it is",
+        ("credentials.weak-hashes",),
+        replaced("userlist people\n", "userlist people\n  user former insecure-password Summer2026!\n"),
+    ),
+    Mutant(
         "guessing-unbounded",
         "passwords may be guessed without end",
         ("credentials.guessing",),
