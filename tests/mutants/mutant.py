@@ -23,6 +23,8 @@ class Mutant:
     """Whether the checks must find it; of a system that serves nobody they can only say that nothing was shown."""
     dead: tuple[str, ...] = ()
     """Groups of checks that ask for what this system serves nobody: none of them may pass."""
+    alive: tuple[str, ...] = ()
+    """Checks of those groups that may: they ask for what it serves still, or for nothing."""
 
     def made_from(self, blueprint: Blueprint) -> Blueprint:
         """Give the blueprint with the defect. Raises MutationError where that would be the same PACS, unless no defect is meant."""
