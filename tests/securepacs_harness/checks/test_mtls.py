@@ -34,7 +34,12 @@ REVOKED = "revoked"
 
 @pytest.fixture
 def caller(pacs: Pacs) -> Caller:
-    """Give a peer that is echoed, with its own bundle. Raises BundleError where there is none."""
+    """Give a peer that is echoed, with its own bundle; where none is declared to show one, a stranger, whom no check here then uses.
+
+    Raises BundleError where there is none.
+    """
+    if without_mutual_tls(pacs):
+        return pacs.stranger.caller()
     able = [name for name in pacs.with_verb("echo") if pacs.bundles.has(name)]
     if not able:
         raise BundleError(f"{pacs.bundles.folder}: holds no bundle of a peer with the verb echo, so nobody can be the control")
