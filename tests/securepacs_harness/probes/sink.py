@@ -94,6 +94,13 @@ class Sink:
         self.commitments.append(commitment_of(event))
         return 0x0000, None
 
+    def await_stored(self, seconds: float = 10.0) -> bool:
+        """Wait until an instance has come; False when none does in time."""
+        until = time.monotonic() + seconds
+        while not self.stored and time.monotonic() < until:
+            time.sleep(0.05)
+        return bool(self.stored)
+
     def await_commitment(self, transaction: str, seconds: float = 10.0) -> Commitment | None:
         """Wait for the report on a transaction; None when it does not come in time."""
         until = time.monotonic() + seconds
