@@ -19,13 +19,12 @@ from mutants import defects_archive, defects_certificate, defects_container, def
 from mutants.blueprint import GUARD, Blueprint, blueprint_of, files_of
 from mutants.lab import Base
 from mutants.mutant import Mutant, unchanged
+from mutants.place import HERE
 from securepacs_harness import forge
 from securepacs_harness.bundles import write_bundle
 from securepacs_harness.target import load_target
 
-NAME = "mutbase"
-SUBNET = "172.31.181"
-DICOM, WEB = 23762, 23443
+NAME = HERE.clinic
 #: A peer whose first certificate is revoked.
 REVOKED = "RV01"
 #: A healthy PACS, which must be clean.
@@ -48,10 +47,10 @@ def _configure(path: Path, stack: str) -> None:
     for old, new in (
         ("DEPTEST", stack.upper()),
         ("deptest", stack),
-        ("172.31.250", SUBNET),
-        ("12762", str(DICOM)),
-        ("18443", str(WEB)),
-        ("12763", str(DICOM + 1)),
+        ("172.31.250", HERE.subnet),
+        ("12762", str(HERE.ports[0])),
+        ("12763", str(HERE.ports[1])),
+        ("18443", str(HERE.ports[2])),
     ):
         text = text.replace(old, new)
     path.write_text(text, encoding="utf-8")
@@ -88,7 +87,7 @@ def laboratory(folder: Path) -> Iterator[Laboratory]:
         blueprint = _blueprint(json.loads(target.model_dump_json(exclude_none=True)))
         special = defects_certificate.mutants(authority, other, target.dicom.server_name)
         every = (*defects_wire.WIRE, *special, *defects_archive.ARCHIVE, *defects_web.WEB, *defects_container.CONTAINER)
-        yield Laboratory(Base(NAME, SUBNET, (DICOM, DICOM + 1, WEB)), blueprint, bundles, passwords, every)
+        yield Laboratory(Base(NAME, HERE.subnet, HERE.ports), blueprint, bundles, passwords, every)
     finally:
         stack.securepacs("down", "--config", str(stack.config), "--delete-data", NAME, "--yes")
 

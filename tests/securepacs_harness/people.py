@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+from collections import defaultdict
+from collections.abc import Mapping
 
 from securepacs_harness.control import harmless_path
 from securepacs_harness.observation import Attempt, Observation, Outcome
@@ -93,22 +95,28 @@ def asked(pacs: Pacs, request: Request, whom: str, judge: Judge = http.judge_sta
     return http.ask(f"{request.method} {request.target} {whom}", pacs.web, request, judge)
 
 
-def absent(pacs: Pacs, record: Record, login: dict[str, str], whom: str) -> Observation:
+def absent(pacs: Pacs, record: Record, login: dict[str, str], whom: str, method: str = "GET") -> Observation:
     """Give the answer for a path that cannot be there."""
-    return record.look(http.ask(f"GET of a path that is not there, {whom}", pacs.web, Request("GET", ABSENT, login), http.judge_gate))
+    request = Request(method, ABSENT, login)
+    return record.look(http.ask(f"{method} of a path that is not there, {whom}", pacs.web, request, http.judge_gate))
 
 
-def judge_past(seen: Observation) -> Judge:
-    """Say how it shows that a request got past the gate, by the answer for a path that cannot be there.
+def judges_past(pacs: Pacs, record: Record, login: dict[str, str], whom: str) -> Mapping[str, Judge]:
+    """Say by method how it shows that a request got past the gate, by the answer for a path that cannot be there.
 
-    Where that is 404, then 404 elsewhere shows nothing; where it is a page, then the same page elsewhere shows nothing.
+    Where that is 404, then 404 elsewhere shows nothing; where it is a page, then the same page elsewhere shows nothing. HEAD and
+    OPTIONS have answers of their own, of which a gate lets some through on purpose (the Fetch standard's question before a request).
     """
-    return http.judge_served if seen.code == "404" else judge_served_by(seen, http.judge_gate)
+    seen = {method: absent(pacs, record, login, whom, method) for method in ("GET", "HEAD", "OPTIONS")}
+    judges = {
+        method: http.judge_served if there.code == "404" else judge_served_by(there, http.judge_gate) for method, there in seen.items()
+    }
+    return defaultdict(lambda: judges["GET"], judges)
 
 
 def judge_served_by(seen: Observation, judge: Judge = http.judge_served) -> Judge:
     """Judge, but the page that a path gets which cannot be there is no answer of the archive's."""
-    page = seen.payload[0] if seen.outcome is Outcome.ACCEPTED and seen.payload else b""
+    page = seen.payload[0] if seen.outcome is Outcome.ACCEPTED and seen.code.startswith("2") and seen.payload else None
     return http.judge_unlike(page, judge)
 
 

@@ -22,7 +22,7 @@ from securepacs_harness.bundles import Bundles
 from securepacs_harness.check import Check
 from securepacs_harness.errors import BundleError, TargetError
 from securepacs_harness.evidence.bundle import check_folder
-from securepacs_harness.probes import certificate, http, routes
+from securepacs_harness.probes import certificate, logins
 from securepacs_harness.probes.inside import Inside
 from securepacs_harness.reach import Pacs, password_variable
 from securepacs_harness.record import Record
@@ -144,11 +144,11 @@ class Verification:
         """
         keys = self.pacs.bundles.folder.rglob("key.pem") if self.pacs.bundles.folder.is_dir() else ()
         lines = [line for key in keys for line in key.read_text(encoding="ascii").splitlines() if line and not line.startswith("-----")]
-        known = {password for _, password in routes.DEFAULT_LOGINS}
+        known = {password for _, password in logins.DEFAULT_LOGINS}
         passwords = {user: password for user, password in self.pacs.passwords.items() if password not in known}
-        logins = [self.pacs.login(user)["Authorization"].partition(" ")[2] for user in passwords]
+        shown = [self.pacs.login(user)["Authorization"].partition(" ")[2] for user in passwords]
         names = (canary.PATIENT_NAME, canary.PATIENT_NAME.replace("^", " "))
-        return (*passwords.values(), *logins, *lines, *names, *self.canaries.identifiers)
+        return (*passwords.values(), *shown, *lines, *names, *self.canaries.identifiers)
 
     def out_of_tier(self, check: Check) -> str:
         """Say why a check is not for this run; '' when it is."""

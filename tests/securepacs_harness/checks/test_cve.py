@@ -79,9 +79,13 @@ def test_dangerous_options_are_off(verification: Verification, record: Record) -
         if not known:
             record.not_tested(f"options in {part}", f"none of {', '.join(PRODUCTS)} runs there")
         for found in known:
+            what = f"configuration of {found.product} in {part}"
             unread = [path for path, text in found.files.items() if not text]
-            if unread or not found.files:
-                record.unknown(f"configuration of {found.product} in {part}", f"{', '.join(unread) or 'none of its files'} could be read")
+            if unread:
+                record.unknown(what, f"cannot be read: {', '.join(unread)}")
+                continue
+            if not found.files:
+                record.not_tested(what, "its command line names no configuration file")
                 continue
             for setting in JUDGES[found.product](found.files.values()):
                 record.fact(

@@ -30,12 +30,12 @@ def test_nothing_is_served_to_the_anonymous(pacs: Pacs, record: Record) -> None:
     """Each route of REST and DICOMweb, and each that the target declares, is refused without a login, between two requests with one."""
     if people.no_web(pacs, record):
         return
-    judge = people.judge_past(people.absent(pacs, record, {}, "anonymously"))
+    judges = people.judges_past(pacs, record, {}, "anonymously")
     expected = record.expected(NOT_SIGNED_IN)
     tried = {f"{request.method} {request.target}": request for request in routes.HARMLESS}
     tried |= {f"GET {declared.route}": declared.request for declared in people.declared_reads(pacs, record)}
     cases = [
-        (people.asked(pacs, request, "anonymously", judge).named(f"{what} anonymously"), expected)
+        (http.ask(f"{what} anonymously", pacs.web, request, judges[request.method]), expected)
         for what, request in tried.items()
         if not pacs.https.allows(people.PUBLIC, request.method, routes.path_of(request))
     ]
@@ -77,11 +77,11 @@ def test_undeclared_routes_are_refused(pacs: Pacs, record: Record) -> None:
         return
     expected = record.expected(NOT_ALLOWED)
     for user, role in people.one_of_each_role(pacs, record).items():
-        judge = people.judge_past(people.absent(pacs, record, pacs.login(user), f"as {role}"))
+        judges = people.judges_past(pacs, record, pacs.login(user), f"as {role}")
         tried = {f"{request.method} {request.target}": request for request in routes.HARMLESS}
         tried |= {f"GET {declared.route}": declared.request for declared in people.declared_reads(pacs, record)}
         cases = [
-            (people.asked(pacs, routes.as_person(request, pacs.login(user)), f"as {role}", judge).named(f"{what} as {role}"), expected)
+            (http.ask(f"{what} as {role}", pacs.web, routes.as_person(request, pacs.login(user)), judges[request.method]), expected)
             for what, request in tried.items()
             if not people.allowed(pacs, user, request) and not pacs.https.allows(people.PUBLIC, request.method, routes.path_of(request))
         ]

@@ -93,12 +93,15 @@ def judge_served(status: int, reason: str = "", body: bytes = b"") -> Observatio
     return judge_gate(status, reason, body)
 
 
-def judge_unlike(page: bytes, judge: Judge) -> Judge:
-    """Judge as another does, but an answer with the page that every unknown path gets (a program for browsers) as a refusal."""
+def judge_unlike(page: bytes | None, judge: Judge) -> Judge:
+    """Judge as another does, but an answer with the page that every unknown path gets (a program for browsers) as a refusal.
+
+    None: an unknown path gets none.
+    """
 
     def judged(status: int, reason: str = "", body: bytes = b"") -> Observation:
         seen = judge(status, reason, body)
-        if seen.outcome is Outcome.ACCEPTED and body and body == page:
+        if seen.outcome is Outcome.ACCEPTED and body == page:
             return Observation(Layer.HTTP, Outcome.REFUSED, SAME_PAGE, "the page that any unknown path gets", payload=(body,))
         return seen
 

@@ -31,8 +31,15 @@ class Listener:
 
     @property
     def loopback(self) -> bool:
-        """Whether only the container itself can reach it."""
-        return ipaddress.ip_address(self.address).is_loopback
+        """Whether only the container itself can reach it; Java listens on ::ffff:127.0.0.1, which is 127.0.0.1."""
+        address = ipaddress.ip_address(self.address)
+        mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+        return (mapped or address).is_loopback
+
+    @property
+    def reachable_at(self) -> str:
+        """The address at which the container itself reaches it."""
+        return "127.0.0.1" if ipaddress.ip_address(self.address).is_unspecified else self.address
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -108,6 +115,12 @@ def parse_routes6(table: str) -> list[str]:
 def parse_local_addresses(trie: str) -> list[str]:
     """Give a host's own IPv4 addresses in the text of /proc/net/fib_trie: the leaves marked "/32 host LOCAL"."""
     return sorted(set(re.findall(r"\|-- (\S+)\n\s+/32 host LOCAL", trie)), key=ipaddress.IPv4Address)
+
+
+def parse_global_addresses6(table: str) -> list[str]:
+    """Give a host's own IPv6 addresses of global scope (00) in the text of /proc/net/if_inet6."""
+    rows = (row.split() for row in table.splitlines())
+    return sorted(str(ipaddress.IPv6Address(int(fields[0], 16))) for fields in rows if len(fields) > 3 and fields[3] == "00")
 
 
 def parse_status(text: str) -> Process:

@@ -45,6 +45,17 @@ def listener(answer: Answer) -> Iterator[Line]:
         server.shutdown(socket.SHUT_RDWR)
 
 
+def always(answer: bytes) -> Answer:
+    """Give a server that reads once, answers this, and waits for a last word."""
+
+    def reply(caller: socket.socket) -> None:
+        caller.recv(4096)
+        caller.sendall(answer)
+        caller.recv(10)
+
+    return reply
+
+
 def seen(attempt: Attempt) -> Observation:
     """Try it."""
     return attempt._run()
@@ -66,7 +77,7 @@ def test_an_acceptance_before_the_whole_request_is_one() -> None:
 
 def test_an_association_without_contexts_is_told() -> None:
     """An acceptance that names no context serves nobody, and is no rejection of the association either."""
-    with listener(lambda caller: (caller.recv(4096), caller.sendall(ACCEPTANCE), caller.recv(10))[0]) as line:
+    with listener(always(ACCEPTANCE)) as line:
         answer = seen(association.echo("empty", line, "ARCHIVE", "CT01"))
     assert (answer.layer, answer.outcome, answer.code) == (Layer.CONTEXT, Outcome.REFUSED, "none")
 
@@ -111,13 +122,13 @@ def test_a_shared_plaintext_listener_serves_whom_it_is_declared_to() -> None:
 
 def test_a_plaintext_listener_that_is_broken_shows_nothing() -> None:
     """Where the waived device itself is rejected on its listener, no refusal beside it counts, though other listeners work."""
-    with listener(lambda caller: (caller.recv(4096), caller.sendall(REJECTION))[0]) as line:
+    with listener(always(REJECTION)) as line:
         assert plaintext_waiver(waived(line.port, "CT01")).status is Status.INCONCLUSIVE
 
 
 def test_a_title_without_letters_is_not_held_against_itself() -> None:
     """The other case of 1234 is 1234: it is not tried as if it were another's."""
-    with listener(lambda caller: (caller.recv(4096), caller.sendall(REJECTION))[0]) as line:
+    with listener(always(REJECTION)) as line:
         tried = [case.what for case in plaintext_waiver(waived(line.port, "1234")).cases]
     assert "1234 in the other case on the listener of 1234" in tried
     assert checks.not_of("1234")["in the other case"] == b"4321"

@@ -192,6 +192,7 @@ def test_what_cannot_run_ends_with_three(pytester: pytest.Pytester, change: dict
 #: Checks that end before they could record anything.
 ENDED_EARLY = '''
 import pytest
+from pytest import mark, skip
 from securepacs_harness import check
 from securepacs_harness.errors import BundleError
 
@@ -216,10 +217,10 @@ def test_fixture(caller, record):
 @check("own.skipped", "It leaves itself out")
 def test_skipped(record):
     """It is left out by pytest's own word."""
-    pytest.skip("not on this site")
+    skip("not on this site")
 
 
-@pytest.mark.skip(reason="not today")
+@mark.skip(reason="not today")
 @check("own.marked", "It is left out by a mark")
 def test_marked(record):
     """It is left out by pytest's own mark."""

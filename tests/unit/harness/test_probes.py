@@ -115,13 +115,6 @@ def test_versions_are_compared_as_numbers(seen: str, floor: str, holds: bool) ->
     assert versions.numbers("none") is None
 
 
-def test_an_option_that_nobody_wrote_has_its_default() -> None:
-    """Orthanc's dangerous defaults count where the configuration does not say otherwise."""
-    assert versions.is_on("DicomAlwaysAllowStore", True, ["{}"])  # noqa: FBT003 - the table's value
-    assert not versions.is_on("DicomAlwaysAllowStore", True, ['{"DicomAlwaysAllowStore": false}'])  # noqa: FBT003 - as above
-    assert versions.is_on("ExecuteLuaEnabled", False, ["{}", '{"ExecuteLuaEnabled" : true}'])  # noqa: FBT003 - as above
-
-
 def test_a_study_has_orthancs_identifier() -> None:
     """The identifier of a study is the one that Orthanc gives it (its book, "Orthanc identifiers")."""
     assert orthanc_id("CANARY", "1.2.3") == "88ced657-28917d9e-a4e8f593-3c54e5b0-8f23b134"

@@ -109,3 +109,16 @@ def test_an_inconclusive_case_tells_its_controls() -> None:
     record = Record()
     record.bracket(attempt(DOWN)).tries([(attempt(UNKNOWN, "TLS 1.0"), at(Layer.TLS))])
     assert record.reason.endswith("[control before: refused (refused), after: refused (refused)]")
+
+
+def test_what_was_only_looked_at_is_no_pass() -> None:
+    """Beside answers that claim nothing a check that leaves out the rest is not tested, and alone they show nothing."""
+    record = Record()
+    record.look(attempt(REJECTED))
+    told = [(record.status, record.reason)]
+    record.not_tested("the rest", "there is nobody")
+    told.append((record.status, record.reason))
+    record.fact("something", expected="so", told="so", holds=True)
+    told.append((record.status, record.reason))
+    reason = "the rest: expected not tested; there is nobody"
+    assert told == [(Status.INCONCLUSIVE, "the check tried nothing"), (Status.NOT_TESTED, reason), (Status.PASSED, "")]
