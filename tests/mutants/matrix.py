@@ -87,7 +87,7 @@ def run_harness(lab: Laboratory, target: Path, mutant: Mutant, out: Path) -> tup
 def tried(client: docker.DockerClient, lab: Laboratory, mutant: Mutant, slot: Slot, folder: Path) -> Outcome:
     """Stand one mutant up, run the harness on it, take it down."""
     began = time.monotonic()
-    blueprint = mutant.edit(lab.blueprint)
+    blueprint = mutant.made_from(lab.blueprint)
     with standing(client, lab.base, blueprint, slot, folder) as (target, _):
         run, status = run_harness(lab, target, mutant, folder / mutant.name)
     checks = run.checks if run else ()

@@ -61,5 +61,7 @@ def test_an_edit_changes_what_it_says() -> None:
 def test_a_slot_moves_ports_and_addresses_and_nothing_else() -> None:
     """Ports of the base and its subnet become the slot's own; other numbers stay."""
     base = Base("mutbase", "172.31.181", (23762, 23443))
-    moved = base.moved("bind :23762, 172.31.181.1:23443, 1237620, 172.31.18.1, 2.25.23762", Slot(1))
-    assert moved == "bind :23802, 172.31.201.1:23483, 1237620, 172.31.18.1, 2.25.23762"
+    slot = Slot(1)
+    moved = base.moved("bind :23762, 172.31.181.1:23443, 1237620, 172.31.18.1, 2.25.23762", slot)
+    assert slot.subnet != base.subnet
+    assert moved == f"bind :23802, {slot.subnet}.1:23483, 1237620, 172.31.18.1, 2.25.23762"
