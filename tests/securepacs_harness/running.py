@@ -159,7 +159,8 @@ class Running:
         session.exitstatus = run.exit_code if exitstatus in known and not unsaid else COULD_NOT_RUN
         if given.out and run.checks:
             try:
-                write_bundle(run, given.out, signing_key=given.signing_key, secrets=self._verification.secrets())
+                kept_out = (*self._verification.secrets(), *self._verification.patients())
+                write_bundle(run, given.out, signing_key=given.signing_key, secrets=kept_out)
             except HarnessError as error:
                 session.exitstatus = COULD_NOT_RUN
                 self._problem = str(error)

@@ -138,7 +138,7 @@ class Verification:
         return self._insides[part]
 
     def secrets(self) -> tuple[str, ...]:
-        """Give what may stand in no file of evidence: passwords, lines of private keys, name and identifiers of the synthetic patient.
+        """Give passwords, logins as they are sent, and lines of private keys.
 
         A password that a product ships with is no secret: everybody has it, and reports could not be read without its words.
         """
@@ -147,8 +147,11 @@ class Verification:
         known = {password for _, password in logins.DEFAULT_LOGINS}
         passwords = {user: password for user, password in self.pacs.passwords.items() if password not in known}
         shown = [self.pacs.login(user)["Authorization"].partition(" ")[2] for user in passwords]
-        names = (canary.PATIENT_NAME, canary.PATIENT_NAME.replace("^", " "))
-        return (*passwords.values(), *shown, *lines, *names, *self.canaries.identifiers)
+        return (*passwords.values(), *shown, *lines)
+
+    def patients(self) -> tuple[str, ...]:
+        """Give name and identifiers of the synthetic patient: no secrets of the target's, but no evidence may hold a patient's."""
+        return (canary.PATIENT_NAME, canary.PATIENT_NAME.replace("^", " "), *self.canaries.identifiers)
 
     def out_of_tier(self, check: Check) -> str:
         """Say why a check is not for this run; '' when it is."""

@@ -193,6 +193,8 @@ class Target(Declared):
     dicom: Dicom
     ca: str = ""
     """PEM of the authority that signs peers and server (may hold several certificates)."""
+    certificate_days: Annotated[int, Field(ge=1)] = 825
+    """How long a server's certificate may live; browsers on Apple's systems take none that lives longer (its article HT210176)."""
     peers: dict[AETitle, Peer] = {}
     https: Https | None = None
     closed_ports: list[Port] = []

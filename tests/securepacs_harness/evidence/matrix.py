@@ -1,4 +1,4 @@
-"""Who may do what, as the cases of a run show it: peers by verbs, people by routes. For the report's tables."""
+"""Who may do what, as the cases of a run show it: peers by verbs, roles by routes. For the report's tables."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ _VERB_CASES: Mapping[str, re.Pattern[str]] = {
 }
 _DIMSE_CHECKS = frozenset({"dimse.granted", "dimse.granted-write", *(f"dimse.{verb}" for verb in VERBS)})
 
-_ROUTE_CASE = re.compile(r"(?P<route>[A-Z]+ /\S*) (?:as (?P<who>.+)|anonymously)")
+_ROUTE_CASE = re.compile(r"(?P<route>[A-Z]+ [/^]\S*) (?:as (?P<who>.+)|anonymously)")
 _ROUTE_CHECKS = frozenset({"http.granted", "http.roles", "http.anonymous"})
 NOBODY: Final = "nobody"
 
@@ -99,11 +99,11 @@ def peers_by_verbs(run: Run) -> Matrix:
     return _matrix(found, peers, VERBS)
 
 
-def routes_by_people(run: Run) -> Matrix:
-    """Give who may ask for what over HTTPS, a method and path a row; who shows no login comes last."""
+def routes_by_roles(run: Run) -> Matrix:
+    """Give who may ask for what over HTTPS, a method and a path or declared route a row; who shows no login comes last."""
     found: dict[tuple[str, str], list[Case]] = {}
     for case in _cases(run, _ROUTE_CHECKS):
         if match := _ROUTE_CASE.fullmatch(case.what):
             found.setdefault((match["route"], match["who"] or NOBODY), []).append(case)
-    people = sorted({who for _, who in found}, key=lambda who: (who == NOBODY, who))
-    return _matrix(found, dict.fromkeys(route for route, _ in found), people)
+    roles = sorted({who for _, who in found}, key=lambda who: (who == NOBODY, who))
+    return _matrix(found, dict.fromkeys(route for route, _ in found), roles)

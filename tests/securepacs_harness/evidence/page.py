@@ -142,7 +142,7 @@ def write(run: Run) -> str:
         by_control=[(CONTROLS[id], state_of(checks), checks) for id, checks in controls_of(run).items()],
         by_clause=clauses_of(run),
         verbs=matrix.peers_by_verbs(run),
-        routes=matrix.routes_by_people(run),
+        routes=matrix.routes_by_roles(run),
         signs=matrix.SIGNS,
         seen_in_words=seen_in_words,
         numbers_of=numbers_of,

@@ -177,15 +177,16 @@ def test_the_table_of_verbs_reads_what_the_probes_say() -> None:
 
 
 def test_the_table_of_routes_reads_what_the_checks_say() -> None:
-    """A route has a cell for each person and for nobody; what is no route is left out, and what was not tried is empty."""
+    """A route has a cell for each role and for nobody; what is no route is left out, and what was not tried is empty."""
     cases = [
-        case(Status.PASSED, "GET /studies as vera"),
-        case(Status.FOUND, "DELETE /studies/1 as vera"),
+        case(Status.PASSED, "GET /studies as viewer"),
+        case(Status.FOUND, "DELETE /studies/1 as viewer"),
         case(Status.PASSED, "GET /studies anonymously"),
+        case(Status.PASSED, r"GET ^/studies/[0-9]+$ anonymously"),
         case(Status.PASSED, "GET of a path that is not there, anonymously"),
     ]
     run = run_of(checks=(result("http.roles", Status.FOUND).model_copy(update={"cases": tuple(cases)}),))
-    found = matrix.routes_by_people(run)
-    assert found.columns == ("vera", "nobody")
+    found = matrix.routes_by_roles(run)
+    assert found.columns == ("viewer", "nobody")
     signs = {name: [cell.sign if cell else "" for cell in cells] for name, cells in found.rows}
-    assert signs == {"GET /studies": ["○", "○"], "DELETE /studies/1": ["≠", ""]}
+    assert signs == {"GET /studies": ["○", "○"], "DELETE /studies/1": ["≠", ""], "GET ^/studies/[0-9]+$": ["", "○"]}
