@@ -106,6 +106,7 @@ class Https(Declared):
     server_name: str = "localhost"
     users: dict[str, User] = {}
     roles: dict[str, list[Rule]] = {}
+    """What each role may do. The role `anonymous` says what is served to whoever asks; nobody signs in as it."""
 
     def allows(self, role: str, method: str, path: str) -> bool:
         """Tell whether the declaration lets a role do this; what is not declared is refused."""
