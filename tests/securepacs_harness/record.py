@@ -47,7 +47,9 @@ LOOKED = "any answer"
 
 def _reached(seen: Observation) -> bool:
     """Tell whether the target itself answered, so that its answer can be held against it."""
-    return seen.outcome in {Outcome.ACCEPTED, Outcome.REFUSED} and seen.layer is not Layer.TCP
+    # 429 and 503 say "not now": whoever was throttled by an earlier run has learnt nothing (RFC 6585 section 4, RFC 9110).
+    later = seen.layer is Layer.HTTP and seen.code in {"429", "503"}
+    return seen.outcome in {Outcome.ACCEPTED, Outcome.REFUSED} and seen.layer is not Layer.TCP and not later
 
 
 class Record:

@@ -11,6 +11,7 @@ from securepacs_harness.target import Expectation
 ACCEPTED = Observation(Layer.DIMSE, Outcome.ACCEPTED, "0x0000", payload=(b"DOE^JANE",))
 REJECTED = Observation(Layer.ASSOCIATION, Outcome.REFUSED, "1/1/3")
 SILENT = Observation(Layer.ASSOCIATION, Outcome.TIMEOUT, "time-out")
+THROTTLED = Observation(Layer.HTTP, Outcome.REFUSED, "429")
 DOWN = Observation(Layer.TCP, Outcome.REFUSED, "refused")
 UNKNOWN = Observation(Layer.TLS, Outcome.INCONCLUSIVE, "could-not-offer")
 
@@ -44,7 +45,13 @@ def test_a_bracketed_attempt_becomes_a_case(control: Observation, seen: Observat
 
 @pytest.mark.parametrize(
     ("seen", "status"),
-    [(ACCEPTED, Status.PASSED), (REJECTED, Status.FOUND), (DOWN, Status.INCONCLUSIVE), (SILENT, Status.INCONCLUSIVE)],
+    [
+        (ACCEPTED, Status.PASSED),
+        (REJECTED, Status.FOUND),
+        (DOWN, Status.INCONCLUSIVE),
+        (SILENT, Status.INCONCLUSIVE),
+        (THROTTLED, Status.INCONCLUSIVE),
+    ],
 )
 def test_what_is_declared_to_work_is_held_against_the_target_only_if_it_answered(seen: Observation, status: Status) -> None:
     """A refusal of what is declared to work is a finding; a target that cannot be reached shows nothing."""
