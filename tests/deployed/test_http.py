@@ -140,6 +140,7 @@ def test_no_header_makes_another_person(pacs: Pacs, claim: Claim) -> None:
 
 SMUGGLED = b"GET /tools/shutdown HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
+
 def test_no_request_hides_in_another(pacs: Pacs, claim: Claim) -> None:
     """A body with a false length or a false coding is refused; what hides in it reaches nobody."""
     cases: list[tuple[Attempt, Expected]] = [
