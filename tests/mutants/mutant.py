@@ -21,6 +21,11 @@ class Mutant:
     """Patterns of the checks that are made, where the others would take too long on such a system."""
     conclusive: bool = True
     """Whether the checks must find it; of a system that serves nobody they can only say that nothing was shown."""
+    dead: tuple[str, ...] = ()
+    """Groups of checks that ask for what this system serves nobody: none of them may pass."""
+    alive: tuple[str, ...] = ()
+    """Checks of those groups that may: they ask for what it serves still, or for nothing."""
+
     def made_from(self, blueprint: Blueprint) -> Blueprint:
         """Give the blueprint with the defect. Raises MutationError where that would be the same PACS, unless no defect is meant."""
         made = self.edit(blueprint)

@@ -72,4 +72,7 @@ def chosen(environment: Mapping[str, str] = os.environ) -> Place:
     return Place(int(told))
 
 
-HERE = chosen()
+try:
+    HERE = chosen()
+except PlaceError as error:
+    raise SystemExit(f"error: {error}") from None
