@@ -84,6 +84,7 @@ docs: bootstrap ## write what is generated: docs/api.md and the schemas
 	@.venv/bin/securepacs schema --package > docs/package.schema.json
 	@.venv/bin/python docs/reference.py > docs/api.md
 	@.venv/bin/pacs-verify --schema > docs/target.schema.json
+	@.venv/bin/pacs-verify --results-schema > docs/results.schema.json
 	@.venv/bin/python docs/checks.py > docs/checks.md
 
 .PHONY: lock

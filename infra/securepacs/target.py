@@ -16,6 +16,9 @@ from securepacs.routes import routes_of
 
 VERSION = 1
 
+#: A server's certificate that lives longer is a finding, unless it is declared (HT210176 of Apple's: 825 days).
+LONGEST_DAYS = 825
+
 #: Ports that must not answer from outside: the archive's own, and what stands beside a PACS elsewhere
 #: (databases, LDAP, debuggers, the engine).
 CLOSED_PORTS = (ARCHIVE_DICOM, ARCHIVE_HTTP, 104, 389, 1433, 1521, 2375, 2376, 3306, 5005, 5432, 6379, 8000, 8404, 8405, 9200, 11112, 27017)
@@ -92,6 +95,7 @@ def target(clinic: Clinic, ca_pem: str) -> dict[str, Any]:
         "version": VERSION,
         "name": clinic.name,
         "ca": ca_pem,
+        **({"certificate_days": days} if (days := clinic.authority.certificate_days) > LONGEST_DAYS else {}),
         "dicom": {
             "host": _at(clinic.dicom),
             "port": clinic.dicom.port,

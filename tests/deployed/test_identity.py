@@ -26,6 +26,7 @@ ALERTS = {
     "authority of the same name": {"unknown_ca", "bad_certificate", "decrypt_error"},
     "wrong key": {"decrypt_error"},
     "signed by a peer": {"unknown_ca", "bad_certificate"},
+    "corrupted": {"decrypt_error", "bad_certificate"},
     "expired": {"certificate_expired"},
     "not_yet_valid": {"bad_certificate", "certificate_expired"},
     "server_only": {"unsupported_certificate", "bad_certificate"},

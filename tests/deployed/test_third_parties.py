@@ -104,6 +104,8 @@ DCMQRSCP = ThirdParty(
             "leaks.implementation",
             "network.egress",
             "exfiltration.move-unauthorised",
+            # Its table says ANY.
+            "cve.options",
         }
     ),
 )

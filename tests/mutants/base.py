@@ -19,13 +19,13 @@ from mutants import defects_archive, defects_certificate, defects_container, def
 from mutants.blueprint import GUARD, Blueprint, blueprint_of, files_of
 from mutants.lab import Base
 from mutants.mutant import Mutant, unchanged
+from mutants.place import HERE
 from securepacs_harness import forge
 from securepacs_harness.bundles import write_bundle
+from securepacs_harness.forge import Authority
 from securepacs_harness.target import load_target
 
-NAME = "mutbase"
-SUBNET = "172.31.181"
-DICOM, WEB = 23762, 23443
+NAME = HERE.clinic
 #: A peer whose first certificate is revoked.
 REVOKED = "RV01"
 #: A healthy PACS, which must be clean.
@@ -43,18 +43,25 @@ class Laboratory:
     mutants: tuple[Mutant, ...]
 
 
-def _configure(path: Path, stack: str) -> None:
+def configure(path: Path) -> None:
+    """Make the deployed tests' clinic the laboratory's: another name, ports and subnet."""
     text = path.read_text(encoding="utf-8")
     for old, new in (
-        ("DEPTEST", stack.upper()),
-        ("deptest", stack),
-        ("172.31.250", SUBNET),
-        ("12762", str(DICOM)),
-        ("18443", str(WEB)),
-        ("12763", str(DICOM + 1)),
+        ("DEPTEST", NAME.upper()),
+        ("deptest", NAME),
+        ("172.31.250", HERE.subnet),
+        ("12762", str(HERE.ports[0])),
+        ("12763", str(HERE.ports[1])),
+        ("18443", str(HERE.ports[2])),
     ):
         text = text.replace(old, new)
     path.write_text(text, encoding="utf-8")
+
+
+def all_mutants(authority: Authority, other: Authority, server_name: str) -> tuple[Mutant, ...]:
+    """Give every mutant; some are signed by the clinic's authority, or by another clinic's."""
+    special = defects_certificate.mutants(authority, other, server_name)
+    return (*defects_wire.WIRE, *special, *defects_archive.ARCHIVE, *defects_web.WEB, *defects_container.CONTAINER)
 
 
 @contextmanager
@@ -65,7 +72,7 @@ def laboratory(folder: Path) -> Iterator[Laboratory]:
     keys = make_own_keys()
     remove_left_overs(NAME)
     write_configuration(stack.config, keys)
-    _configure(stack.config, NAME)
+    configure(stack.config)
     try:
         stack.up()
         stack.securepacs("target", "--out", str(folder / "target.toml"))
@@ -86,9 +93,8 @@ def laboratory(folder: Path) -> Iterator[Laboratory]:
         told = {user: json.loads(stack.securepacs("password", user, "--json"))["password"] for user in users}
         passwords.write_text(json.dumps(told), encoding="utf-8")
         blueprint = _blueprint(json.loads(target.model_dump_json(exclude_none=True)))
-        special = defects_certificate.mutants(authority, other, target.dicom.server_name)
-        every = (*defects_wire.WIRE, *special, *defects_archive.ARCHIVE, *defects_web.WEB, *defects_container.CONTAINER)
-        yield Laboratory(Base(NAME, SUBNET, (DICOM, DICOM + 1, WEB)), blueprint, bundles, passwords, every)
+        every = all_mutants(authority, other, target.dicom.server_name)
+        yield Laboratory(Base(NAME, HERE.subnet, HERE.ports), blueprint, bundles, passwords, every)
     finally:
         stack.securepacs("down", "--config", str(stack.config), "--delete-data", NAME, "--yes")
 

@@ -238,11 +238,14 @@ def inner_network(**options: object) -> Edit:
 
 
 def both(*edits: Edit) -> Edit:
-    """Make several edits that are one defect."""
+    """Make several edits that are one defect; each must change something, so that no part of it is lost."""
 
     def edit(blueprint: Blueprint) -> Blueprint:
-        for one in edits:
-            blueprint = one(blueprint)
+        for number, one in enumerate(edits, 1):
+            changed = one(blueprint)
+            if changed == blueprint:
+                raise MutationError(f"edit {number} of {len(edits)} of a defect changes nothing")
+            blueprint = changed
         return blueprint
 
     return edit

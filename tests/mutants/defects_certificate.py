@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from mutants.blueprint import Blueprint, Edit
+from mutants.blueprint import Blueprint, Edit, both, lines, replaced
 from mutants.mutant import Mutant
 from securepacs_harness import forge
 from securepacs_harness.forge import Authority
@@ -66,13 +66,10 @@ def _trusting(other: Authority) -> Edit:
     pem = other.cert.public_bytes(Encoding.PEM).decode()
 
     def edit(blueprint: Blueprint) -> Blueprint:
-        trusted = blueprint.with_text("gateway", "peers-ca.pem", blueprint.text("gateway", "peers-ca.pem") + pem)
-        text = trusted.text("gateway", "haproxy.cfg").replace(" crl-file /etc/gateway/crl.pem verify required\n", " verify required\n", 1)
-        # Names count from any of the trusted authorities.
-        kept = [line for line in text.splitlines(keepends=True) if "unset-var(sess.peer)" not in line]
-        return trusted.with_text("gateway", "haproxy.cfg", "".join(kept))
+        return blueprint.with_text("gateway", "peers-ca.pem", blueprint.text("gateway", "peers-ca.pem") + pem)
 
-    return edit
+    # The other authority has no revocation list here; and names count from any of the trusted authorities.
+    return both(edit, replaced(" crl-file /etc/gateway/crl.pem verify required\n", " verify required\n"), lines("unset-var(sess.peer)"))
 
 
 #: Folder of the bundle that another clinic's authority signed.

@@ -99,6 +99,12 @@ SECRETS = (
 
 _PATIENCE = declared(lambda target: target["budget"].update(seconds=40))
 
+#: Groups of checks that ask over DICOM, and those that ask anything from outside.
+_OVER_DICOM = ("mtls", "association", "dimse", "exfiltration", "integrity")
+_FROM_OUTSIDE = (*_OVER_DICOM, "tls", "http", "credentials", "leaks", "audit")
+#: Reads the declaration; asks the archive behind the gateway.
+_ASKS_NOBODY = ("tls.required", "credentials.backend")
+
 #: Systems that serve nobody: whatever they refuse proves nothing, and no check may pass on it.
 DEAD = (
     Mutant(
@@ -107,6 +113,8 @@ DEAD = (
         ("dimse.granted", "mtls.anonymous"),
         lambda blueprint: dataclasses.replace(blueprint, parts={}),
         conclusive=False,
+        dead=_FROM_OUTSIDE,
+        alive=("tls.required",),
     ),
     Mutant(
         "drops-everything",
@@ -114,6 +122,8 @@ DEAD = (
         ("dimse.granted", "mtls.anonymous"),
         both(container("gateway", Cmd=["socat", "-u", "TCP-LISTEN:2762,fork,reuseaddr", "OPEN:/dev/null"]), _PATIENCE),
         conclusive=False,
+        dead=_FROM_OUTSIDE,
+        alive=_ASKS_NOBODY,
     ),
     Mutant(
         "accepts-then-resets",
@@ -121,6 +131,8 @@ DEAD = (
         ("dimse.granted", "mtls.anonymous"),
         container("gateway", Cmd=["socat", "TCP-LISTEN:2762,fork,reuseaddr", "EXEC:/bin/true"]),
         conclusive=False,
+        dead=_FROM_OUTSIDE,
+        alive=_ASKS_NOBODY,
     ),
     Mutant(
         "rejects-everybody",
@@ -131,6 +143,8 @@ DEAD = (
             "  tcp-request content use-service lua.associate_rj_calling unless { always_false }\n",
         ),
         conclusive=False,
+        dead=_OVER_DICOM,
+        alive=("association.plaintext-waiver",),
     ),
 )
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from mutants.blueprint import both, declared, replaced, setting
 from mutants.defects_wire import WEB_BIND, _either
 from mutants.mutant import Mutant
+from mutants.place import HERE
 from securepacs_harness.results import Tier
 
-AUTH = "  http-request auth realm mutbase unless { var(txn.role) -m found }\n"
+AUTH = f"  http-request auth realm {HERE.clinic} unless {{ var(txn.role) -m found }}\n"
 ROLE = "  http-request set-var(txn.role) var(txn.user),map_str(/etc/gateway/roles.map) if { var(txn.user) -m found }\n"
 SHAPE = "  http-request deny deny_status 400 unless { path -m reg ^/[A-Za-z0-9/._,-]*$ }\n"
 DOTS = "  http-request deny deny_status 400 if { path -m sub // /./ /../ } or { path -m end /. /.. }\n"
@@ -69,6 +70,12 @@ PEOPLE = (
             replaced("userlist people\n", "userlist people\n  user orthanc insecure-password orthanc\n"),
             lambda blueprint: blueprint.with_text("gateway", "roles.map", blueprint.text("gateway", "roles.map") + "orthanc admin\n"),
         ),
+    ),
+    Mutant(
+        "password-as-it-is",
+        "a password is stored as it is",
+        ("credentials.weak-hashes",),
+        replaced("userlist people\n", "userlist people\n  user former insecure-password Summer2026!\n"),
     ),
     Mutant(
         "guessing-unbounded",

@@ -17,7 +17,7 @@ LOOKED_UP = "  tcp-request content set-var(sess.calling) req.payload(26,16),hex,
 KNOWN_BY_CERTIFICATE = "  tcp-request content set-var(sess.peer) ssl_c_s_dn(CN)\n"
 NAMED = "  tcp-request content set-var(sess.peer) var(sess.calling)\n"
 OLD_SUITES = ":ECDHE-ECDSA-AES128-SHA:ECDHE-RSA-AES128-SHA:@SECLEVEL=0"
-REJECTED = "  tcp-request content reject unless { req.payload"
+LUA = "  lua-load /usr/share/securepacs/associate_rj.lua\n"
 
 
 def _ignoring(errors: str) -> Edit:
@@ -58,6 +58,11 @@ core.register_service("accepts", "tcp", function(applet)
     local body = string.rep("\\0", 68) .. "\\33\\0\\0\\25\\1\\0\\0\\0\\64\\0\\0\\17" .. "1.2.840.10008.1.2"
     applet:send("\\2\\0\\0\\0\\0" .. string.char(#body) .. body)
 end)
+"""
+
+#: An action that holds a connection for some seconds.
+_HOLDS = """
+core.register_action("hold", {"tcp-req"}, function(txn) core.msleep(8000) end)
 """
 
 #: Let whoever calls be whom he says: the certificate does not count.
@@ -193,10 +198,7 @@ ASSOCIATION = (
         ("association.malformed",),
         both(
             added("accept.lua", _ACCEPTS),
-            replaced(
-                "  lua-load /usr/share/securepacs/associate_rj.lua\n",
-                "  lua-load /usr/share/securepacs/associate_rj.lua\n  lua-load /etc/gateway/accept.lua\n",
-            ),
+            replaced(LUA, f"{LUA}  lua-load /etc/gateway/accept.lua\n"),
             replaced(
                 "  tcp-request content reject unless { req.payload(0,1) -m bin 01 }\n",
                 "  tcp-request content use-service lua.accepts unless { req.payload(0,1) -m bin 01 }\n",
@@ -273,7 +275,7 @@ AVAILABILITY = (
     Mutant(
         "one-at-a-time",
         "one silent connection takes the only place",
-        ("availability.silent", "availability.half-open", "availability.oversized"),
+        ("availability.silent", "availability.half-open"),
         both(
             replaced("\nfrontend dicom\n  mode tcp\n", "\nfrontend dicom\n  mode tcp\n  maxconn 1\n"),
             replaced("timeout client-hs 5s", "timeout client-hs 60s"),
@@ -297,6 +299,23 @@ AVAILABILITY = (
         "the gateway passes on what it has not seen whole",
         ("availability.partial",),
         lines("tcp-request content reject", "lua.associate_rj_", "req.payload"),
+        Tier.LOAD,
+        LOADED,
+    ),
+    Mutant(
+        "huge-held",
+        "who announces a huge request takes the only place",
+        ("availability.oversized",),
+        both(
+            added("hold.lua", _HOLDS),
+            replaced(LUA, f"{LUA}  lua-load /etc/gateway/hold.lua\n"),
+            replaced("\nfrontend dicom\n  mode tcp\n", "\nfrontend dicom\n  mode tcp\n  maxconn 1\n"),
+            replaced(
+                KNOWN_BY_CERTIFICATE,
+                f"{KNOWN_BY_CERTIFICATE}  tcp-request content lua.hold if {{ req.payload(2,4),hex -m str FFFFFFFF }}\n",
+            ),
+            lines("reject unless { req.payload_lv"),
+        ),
         Tier.LOAD,
         LOADED,
     ),

@@ -18,8 +18,9 @@ from docker.errors import APIError, NotFound
 from docker.types import IPAMConfig, IPAMPool
 
 from mutants.blueprint import FOLDERS, Blueprint, Extra, File, Part
+from mutants.place import HERE
 
-LABEL = {"securepacs.test": "mutants"}
+LABEL = HERE.labels
 #: The address on which the base clinic is published.
 PUBLISHED = "127.0.0.1"
 #: Seconds that a PACS gets to serve; one that never does is tested all the same.
@@ -35,17 +36,17 @@ class Slot:
     @property
     def name(self) -> str:
         """Prefix of everything in it."""
-        return f"mutant{self.number}"
+        return HERE.slot_name(self.number)
 
     @property
     def subnet(self) -> str:
         """The first three numbers of its edge network."""
-        return f"172.31.{200 + self.number}"
+        return HERE.slot_subnet(self.number)
 
     @property
     def address(self) -> str:
         """The address of this host on which it is published, so that no slot sees another's ports."""
-        return f"127.0.1.{self.number + 1}"
+        return HERE.slot_address(self.number)
 
     def port(self, base: int) -> int:
         """Give its own port in place of one of the base clinic's."""

@@ -15,12 +15,17 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import docker
+from docker.errors import DockerException
 from rich.console import Console
 
-from mutants.base import HARDENED, Laboratory, laboratory
+from mutants.base import HARDENED, Laboratory, all_mutants, laboratory
+from mutants.blueprint import MutationError
 from mutants.lab import Slot, remove_left_overs, standing
 from mutants.mutant import Mutant
+from securepacs_harness import forge
 from securepacs_harness.check import packaged
+from securepacs_harness.errors import HarnessError
+from securepacs_harness.plugin import COULD_NOT_RUN
 from securepacs_harness.results import Run, Status
 
 #: How many stand and are tested side by side; most of a run is waiting.
@@ -38,6 +43,8 @@ class Outcome:
     exit_code: int
     seconds: float
     reasons: dict[str, str] = dataclasses.field(repr=False, default_factory=dict)
+    failure: str = ""
+    """Why the harness said nothing of it: it could not be made, or the run did not end."""
 
     def ended(self, *wanted: Status) -> list[str]:
         """Give the checks that ended so."""
@@ -57,6 +64,8 @@ class Outcome:
     @property
     def problem(self) -> str:
         """Say what is wrong with the harness; '' where nothing is."""
+        if self.failure:
+            return f"not tried: {self.failure}"
         if self.mutant is HARDENED:
             bad = self.ended(Status.FOUND, Status.INCONCLUSIVE)
             return f"false alarm: {', '.join(bad)}" if bad or self.exit_code else ""
@@ -66,9 +75,8 @@ class Outcome:
         if not self.exit_code:
             return "the run ended with 0"
         if not self.mutant.conclusive:
-            # Nothing about refusals over DICOM may pass on a system that serves nobody; a waived device has a listener of its own.
-            about = {"mtls", "association", "dimse", "exfiltration"}
-            passed = [id for id in self.ended(Status.PASSED) if id.split(".")[0] in about and id != "association.plaintext-waiver"]
+            # Whatever such a system refuses, it refuses to honest peers too; what never asks it for anything may pass.
+            passed = [id for id in self.ended(Status.PASSED) if id.partition(".")[0] in self.mutant.dead and id not in self.mutant.alive]
             return f"passed on a dead system: {', '.join(passed)}" if passed else ""
         return ""
 
@@ -87,9 +95,12 @@ def run_harness(lab: Laboratory, target: Path, mutant: Mutant, out: Path) -> tup
 def tried(client: docker.DockerClient, lab: Laboratory, mutant: Mutant, slot: Slot, folder: Path) -> Outcome:
     """Stand one mutant up, run the harness on it, take it down."""
     began = time.monotonic()
-    blueprint = mutant.edit(lab.blueprint)
-    with standing(client, lab.base, blueprint, slot, folder) as (target, _):
-        run, status = run_harness(lab, target, mutant, folder / mutant.name)
+    try:
+        with standing(client, lab.base, mutant.made_from(lab.blueprint), slot, folder) as (target, _):
+            run, status = run_harness(lab, target, mutant, folder / mutant.name)
+    except (DockerException, HarnessError, subprocess.TimeoutExpired) as error:
+        # The others are tried all the same: an hour of work does not hang on one of them.
+        return Outcome(mutant, {}, COULD_NOT_RUN, time.monotonic() - began, failure=_in_words(error))
     checks = run.checks if run else ()
     return Outcome(
         mutant,
@@ -97,7 +108,14 @@ def tried(client: docker.DockerClient, lab: Laboratory, mutant: Mutant, slot: Sl
         status,
         time.monotonic() - began,
         {check.id: check.reason for check in checks},
+        "" if run else f"the run ended with {status} and wrote no results",
     )
+
+
+def _in_words(error: Exception) -> str:
+    if isinstance(error, subprocess.TimeoutExpired):
+        return f"the run took longer than {LONGEST} s"
+    return str(error).splitlines()[0]
 
 
 def matrix(lab: Laboratory, mutants: Sequence[Mutant], folder: Path, console: Console) -> list[Outcome]:
@@ -157,12 +175,19 @@ def remembered(file: Path, mutants: Sequence[Mutant], outcomes: Sequence[Outcome
     kept = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
     kept |= {
         outcome.mutant.name: {"statuses": outcome.statuses, "exit_code": outcome.exit_code, "seconds": round(outcome.seconds)}
+        | ({"failure": outcome.failure} if outcome.failure else {})
         for outcome in outcomes
     }
     file.write_text(json.dumps(kept, indent=1), encoding="utf-8")
     told = [(mutant, kept[mutant.name]) for mutant in mutants if mutant.name in kept]
     return [
-        Outcome(mutant, {id: Status(status) for id, status in there["statuses"].items()}, there["exit_code"], there["seconds"])
+        Outcome(
+            mutant,
+            {id: Status(status) for id, status in there["statuses"].items()},
+            there["exit_code"],
+            there["seconds"],
+            failure=there.get("failure", ""),
+        )
         for mutant, there in told
     ]
 
@@ -173,6 +198,14 @@ def unguarded(mutants: Sequence[Mutant]) -> list[str]:
     return [id for id in packaged() if id not in made]
 
 
+def selected(mutants: Sequence[Mutant], names: Sequence[str]) -> list[Mutant]:
+    """Give the mutants of these names, in the order of `mutants`. Raises MutationError for a name that none has."""
+    unknown = sorted(set(names) - {mutant.name for mutant in mutants})
+    if unknown:
+        raise MutationError(f"there is no mutant {', '.join(unknown)}; tests/mutants/defects_*.py name those that are there")
+    return [mutant for mutant in mutants if mutant.name in names]
+
+
 def main() -> int:
     """Run the matrix from the command line: all mutants, or those named."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -181,13 +214,16 @@ def main() -> int:
     parser.add_argument("--json", type=Path, help="keep it there as JSON; what was tried before and is not tried now stays in it")
     given = parser.parse_args()
     console = Console(width=220, soft_wrap=True)
+    # Names do not depend on authorities: a wrong one is told before a clinic is deployed.
+    named = (HARDENED, *all_mutants(forge.new_authority("one"), forge.new_authority("another"), "localhost"))
+    try:
+        names = [mutant.name for mutant in (selected(named, given.names) if given.names else named)]
+    except MutationError as error:
+        console.print(f"error: {error}", highlight=False)
+        return 2
     with tempfile.TemporaryDirectory(prefix="securepacs-mutants-") as place, laboratory(Path(place)) as lab:
         every = (HARDENED, *lab.mutants)
-        unknown = set(given.names) - {mutant.name for mutant in every}
-        if unknown:
-            console.print(f"error: there is no mutant {', '.join(sorted(unknown))}", highlight=False)
-            return 2
-        chosen = [mutant for mutant in every if not given.names or mutant.name in given.names]
+        chosen = selected(every, names)
         began = time.monotonic()
         outcomes = matrix(lab, chosen, Path(place), console)
     problems = [outcome for outcome in outcomes if outcome.problem]

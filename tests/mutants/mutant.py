@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from mutants.blueprint import Blueprint, Edit
+from mutants.blueprint import Blueprint, Edit, MutationError
 from securepacs_harness.results import Tier
 
 
@@ -21,6 +21,17 @@ class Mutant:
     """Patterns of the checks that are made, where the others would take too long on such a system."""
     conclusive: bool = True
     """Whether the checks must find it; of a system that serves nobody they can only say that nothing was shown."""
+    dead: tuple[str, ...] = ()
+    """Groups of checks that ask for what this system serves nobody: none of them may pass."""
+    alive: tuple[str, ...] = ()
+    """Checks of those groups that may: they ask for what it serves still, or for nothing."""
+
+    def made_from(self, blueprint: Blueprint) -> Blueprint:
+        """Give the blueprint with the defect. Raises MutationError where that would be the same PACS, unless no defect is meant."""
+        made = self.edit(blueprint)
+        if self.caught_by and made == blueprint:
+            raise MutationError(f"mutant {self.name}: its edit changes nothing")
+        return made
 
 
 def unchanged(blueprint: Blueprint) -> Blueprint:

@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 from mutants.base import HARDENED, laboratory
-from mutants.matrix import matrix
+from mutants.matrix import matrix, selected
 
 #: Names of mutants, or "all": what is tried instead of the part of the day.
 CHOSEN = "SECUREPACS_MUTANTS"
@@ -26,7 +26,7 @@ def test_the_harness_finds_what_it_is_made_to_find(tmp_path: Path) -> None:
         if chosen == "all":
             mutants = lab.mutants
         elif chosen:
-            mutants = tuple(mutant for mutant in lab.mutants if mutant.name in chosen.split(","))
+            mutants = tuple(selected(lab.mutants, chosen.split(",")))
         else:
             mutants = lab.mutants[datetime.datetime.now(datetime.UTC).date().toordinal() % DAYS :: DAYS]
         print(f"{CHOSEN}={','.join(mutant.name for mutant in mutants)}")

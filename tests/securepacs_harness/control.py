@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from securepacs_harness.errors import TargetError
 from securepacs_harness.observation import Attempt
-from securepacs_harness.probes import dimse, http
+from securepacs_harness.probes import dimse, http, routes
 from securepacs_harness.reach import Pacs, no_control
 from securepacs_harness.target import Https
 
 #: Paths tried for a control over HTTPS, the harmless first; the first that the role's own table allows to GET is taken.
-HARMLESS = ("/dicom-web/studies?limit=1", "/system", "/studies?limit=1", "/statistics", "/")
+HARMLESS = (
+    f"/dicom-web/studies?StudyInstanceUID={routes.NO_UID}",
+    "/system",
+    "/statistics",
+    "/studies?limit=1&since=0",
+    f"/dcm4chee-arc/aets/DCM4CHEE/rs/studies?StudyInstanceUID={routes.NO_UID}",
+    "/",
+)
 
 
 def control_for(pacs: Pacs, wanted: str) -> Attempt:
@@ -35,8 +42,10 @@ _VERBS = {
 
 
 def harmless_path(https: Https, role: str) -> str | None:
-    """Give a path that a role may GET and that changes nothing; None where its table has none."""
-    return next((path for path in HARMLESS if https.allows(role, "GET", path.partition("?")[0])), None)
+    """Give a path that a role may GET and that changes nothing: a known one, or an example of its own routes; None where it has none."""
+    known = next((path for path in HARMLESS if https.allows(role, "GET", path.partition("?")[0])), None)
+    own = (routes.example(rule.route) for rule in https.roles.get(role, []) if "GET" in rule.methods)
+    return known or next((request.target for request in own if request), None)
 
 
 def person_control(pacs: Pacs, *, user: str | None = None, role: str | None = None) -> Attempt:
@@ -50,4 +59,4 @@ def person_control(pacs: Pacs, *, user: str | None = None, role: str | None = No
     path = harmless_path(pacs.https, pacs.https.users[able[0]].role)
     if path is None:
         return no_control(what, f"the role of {able[0]} has no route that is known to be harmless")
-    return http.ask(f"GET {path} as {able[0]}", pacs.web, http.Request("GET", path, pacs.login(able[0])))
+    return http.ask(f"GET {path} as {able[0]}", pacs.web, http.Request("GET", path, pacs.login(able[0])), http.judge_gate)

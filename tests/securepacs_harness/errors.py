@@ -29,3 +29,7 @@ class AuthorisationError(HarnessError):
 
 class CatalogueError(HarnessError):
     """A check is declared wrongly: an id twice, a control that does not exist."""
+
+
+class EvidenceError(HarnessError):
+    """Evidence cannot be written, signed or verified."""

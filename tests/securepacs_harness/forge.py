@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import dataclasses
 import datetime
+import ssl
 from collections.abc import Callable
 from pathlib import Path
 
@@ -138,6 +139,15 @@ def peer_signed(folder: Path, name: str, real: Material) -> Material:
     return write_bundle(folder, name, cert=chain, key=pem_of(key), ca=real.ca.read_text())
 
 
+def _corrupted(folder: Path, name: str, real: Material) -> Material:
+    """The real certificate with its last bit changed, which is one of the signature's; the key is the right one."""
+    first, *chain = x509.load_pem_x509_certificates(real.cert.read_bytes())
+    der = first.public_bytes(Encoding.DER)
+    changed = der[:-1] + bytes([der[-1] ^ 1])
+    cert = ssl.DER_cert_to_PEM_cert(changed) + _pem(*chain)
+    return write_bundle(folder, name, cert=cert, key=real.key.read_text(), ca=real.ca.read_text())
+
+
 #: What an attacker makes without the real authority: kind -> (folder, name to bear, a real bundle) -> material.
 FORGERIES: dict[str, Callable[[Path, str, Material], Material]] = {
     "self-signed": _self_signed,
@@ -145,6 +155,7 @@ FORGERIES: dict[str, Callable[[Path, str, Material], Material]] = {
     "authority of the same name": _namesake_authority,
     "wrong key": _wrong_key,
     "signed by a peer": peer_signed,
+    "corrupted": _corrupted,
 }
 
 #: What the real authority itself must have signed: kind -> how `certify` is called. The kind names the folder BUNDLES/_KIND.

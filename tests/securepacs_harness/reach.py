@@ -135,7 +135,9 @@ class Pacs:
         """Give the header with which a person signs in. Raises BundleError where the password is not at hand."""
         if user not in self.passwords:
             raise BundleError(f"password of {user}: is missing; give it by {password_variable(user)} or in the passwords file")
-        return http.basic(user, self.passwords[user])
+        given = self.passwords[user]
+        # Where an identity provider signs people in, what they are given is a token (RFC 6750).
+        return {"Authorization": given} if given.startswith("Bearer ") else http.basic(user, given)
 
     def people(self, role: str | None = None) -> list[str]:
         """Give the declared users (of a role) whose password is at hand."""

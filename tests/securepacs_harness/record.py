@@ -41,9 +41,15 @@ def case_of(refusal: Refusal) -> Case:
     )
 
 
+#: What is expected of something that is only looked at.
+LOOKED = "any answer"
+
+
 def _reached(seen: Observation) -> bool:
     """Tell whether the target itself answered, so that its answer can be held against it."""
-    return seen.outcome in {Outcome.ACCEPTED, Outcome.REFUSED} and seen.layer is not Layer.TCP
+    # 429 and 503 say "not now": whoever was throttled by an earlier run has learnt nothing (RFC 6585 section 4, RFC 9110).
+    later = seen.layer is Layer.HTTP and seen.code in {"429", "503"}
+    return seen.outcome in {Outcome.ACCEPTED, Outcome.REFUSED} and seen.layer is not Layer.TCP and not later
 
 
 class Record:
@@ -107,7 +113,7 @@ class Record:
             seen = accepts(attempt)
         except NotAcceptedError as other:
             seen = other.seen
-        self.cases.append(Case(what=attempt.what, claim="fact", expected="any answer", status=Status.PASSED, seen=seen_of(seen)))
+        self.cases.append(Case(what=attempt.what, claim="fact", expected=LOOKED, status=Status.PASSED, seen=seen_of(seen)))
         return seen
 
     def fact(self, what: str, *, expected: str, told: str, holds: bool) -> None:
@@ -123,19 +129,24 @@ class Record:
         self.cases.append(Case(what=what, claim="fact", expected="not tested", status=Status.NOT_TESTED, told=why))
 
     @property
+    def _claims(self) -> list[Case]:
+        """The cases that say something of the target by themselves."""
+        return [case for case in self.cases if case.expected != LOOKED]
+
+    @property
     def status(self) -> Status:
-        """Give the worst of the cases. Without any the check has shown nothing."""
-        statuses = {case.status for case in self.cases}
+        """Give the worst of the cases. Without any the check has shown nothing, nor has it by answers that claim nothing."""
+        statuses = {case.status for case in self._claims}
         return next((status for status in WORST_FIRST if status in statuses), Status.INCONCLUSIVE)
 
     @property
     def reason(self) -> str:
         """Give the words of the first case that made the status; nothing for a pass."""
-        if not self.cases:
+        if not self._claims:
             return "the check tried nothing"
         if self.status is Status.PASSED:
             return ""
-        worst = [case for case in self.cases if case.status is self.status]
+        worst = [case for case in self._claims if case.status is self.status]
         more = f" (and {len(worst) - 1} more)" if len(worst) > 1 else ""
         return f"{in_words(worst[0])}{more}"
 

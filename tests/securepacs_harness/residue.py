@@ -43,11 +43,14 @@ class Canaries:
         self._folder = folder
         self._studies: list[str] = []
         self._stored: Instance | None = None
+        self.identifiers: list[str] = []
+        """UIDs of every synthetic image of the run: they stand in no evidence."""
 
     def new(self) -> Instance:
         """Write a synthetic image of a study of its own; whatever becomes of it, the study is removed at the end."""
         image = canary.write_canary(self._folder)
         self._studies.append(image.study)
+        self.identifiers += [image.study, image.series, image.sop_instance]
         return image
 
     def twin(self, image: Instance) -> Instance:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 from enum import StrEnum
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
@@ -41,7 +41,8 @@ WORST_FIRST = (Status.FOUND, Status.INCONCLUSIVE, Status.WAIVED, Status.PASSED, 
 
 
 class _Fact(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    # Everything is written, also what has a default: so the schema says that it is there.
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, json_schema_serialization_defaults_required=True)
 
 
 class Seen(_Fact):
@@ -148,3 +149,9 @@ class Run(_Fact):
         if self.count(Status.FOUND):
             return 1
         return 2 if self.count(Status.INCONCLUSIVE) or not self.count(Status.PASSED) else 0
+
+
+def results_schema() -> dict[str, Any]:
+    """Give the JSON Schema (2020-12) of results.json: what reads it can rely on this for all of `form` 1."""
+    schema = Run.model_json_schema(mode="serialization")
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": "Results of securepacs-harness, form 1"}

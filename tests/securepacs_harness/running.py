@@ -34,8 +34,6 @@ _STARTED = pytest.StashKey[float]()
 _LEFT_OUT = pytest.StashKey[str]()
 #: Whether a test came to an end of its own, good or bad.
 _ENDED = pytest.StashKey[bool]()
-#: What pytest's own failures say that are none of the target's: nothing was seen.
-_NOT_OF_THE_TARGET = ("from pytest-timeout", "async def functions are not natively supported")
 #: A test of which one thing or another went wrong, in its case's words.
 _THE_CHECK = "the check"
 
@@ -143,14 +141,18 @@ class Running:
         except EndedError as error:
             record.unknown(_THE_CHECK, f"the connection ended: {error.seen}")
             done = None
-        except (AssertionError, pytest.fail.Exception) as error:
-            told = (str(error).splitlines() or ["it does not hold"])[0]
-            if any(words in told for words in _NOT_OF_THE_TARGET):
-                record.unknown(_THE_CHECK, told)
-            else:
-                record.fact("assertion", expected="to hold", told=told, holds=False)
+        except AssertionError as error:
+            told = str(error).splitlines()
+            record.fact("assertion", expected="to hold", told=told[0] if told else "it does not hold", holds=False)
+            done = None
+        except pytest.fail.Exception as error:
+            # Also pytest's own word for what is none of the target's doing: too slow, a coroutine.
+            record.unknown(_THE_CHECK, str(error).partition("\n")[0])
             done = None
         except pytest.skip.Exception as error:
+            if not record.cases:
+                item.stash[_LEFT_OUT] = str(error)
+                raise
             record.not_tested(_THE_CHECK, str(error))
             done = None
         except (Exception, SystemExit) as error:
@@ -182,11 +184,12 @@ class Running:
     def _close(self, item: pytest.Item) -> None:
         why = item.stash.get(_LEFT_OUT, None)
         if why is not None:
-            self._told(self._verification.leave_out(check_of(item), why))
+            variant = _variant_of(item)
+            self._told(self._verification.leave_out(check_of(item), f"{why} [{variant}]" if variant else why))
             return
         if not item.stash.get(_ENDED, False):
             item.stash[RECORD].unknown(_THE_CHECK, "it was ended before it was done")
-        self._told(self._verification.keep(_of_variant(self._judged(item), item)))
+        self._told(self._verification.keep(_of_variant(self._judged(item), _variant_of(item))))
 
     @staticmethod
     def _raise(result: CheckResult) -> None:
@@ -215,7 +218,8 @@ class Running:
         session.exitstatus = run.exit_code
         if given.out and run.checks:
             try:
-                write_bundle(run, given.out, signing_key=given.signing_key, secrets=self._verification.secrets())
+                kept_out = (*self._verification.secrets(), *self._verification.patients())
+                write_bundle(run, given.out, signing_key=given.signing_key, secrets=kept_out)
             except HarnessError as error:
                 session.exitstatus = COULD_NOT_RUN
                 self._problem = str(error)
@@ -237,10 +241,15 @@ def _interrupted(signum: int, frame: FrameType | None) -> None:
     raise KeyboardInterrupt(f"signal {signum} at {frame.f_lineno if frame else 0}")
 
 
-def _of_variant(result: CheckResult, item: pytest.Item) -> CheckResult:
-    """Name the cases of a parametrised test after its parameters: its results stand under one id."""
+def _variant_of(item: pytest.Item) -> str:
+    """Give the parameters of a test in the catalogue, whose id is the same for all of them; '' where there are none."""
     variant = getattr(item, "callspec", None)
-    if variant is None or item.get_closest_marker(MARK) is None:
+    return str(variant.id) if variant is not None and item.get_closest_marker(MARK) else ""
+
+
+def _of_variant(result: CheckResult, variant: str) -> CheckResult:
+    """Name the cases of a parametrised test after its parameters."""
+    if not variant:
         return result
-    cases = tuple(case.model_copy(update={"what": f"{case.what} [{variant.id}]"}) for case in result.cases)
+    cases = tuple(case.model_copy(update={"what": f"{case.what} [{variant}]"}) for case in result.cases)
     return result.model_copy(update={"cases": cases})

@@ -24,7 +24,7 @@ from securepacs_harness.bundles import Bundles
 from securepacs_harness.check import Check
 from securepacs_harness.errors import BundleError, TargetError
 from securepacs_harness.evidence.bundle import check_folder
-from securepacs_harness.probes import certificate, http
+from securepacs_harness.probes import certificate, logins
 from securepacs_harness.probes.inside import Inside
 from securepacs_harness.reach import Pacs, password_variable
 from securepacs_harness.record import Record
@@ -151,11 +151,20 @@ class Verification:
         return self._insides[part]
 
     def secrets(self) -> tuple[str, ...]:
-        """Give what may stand in no file of evidence: passwords, lines of private keys, the name of the synthetic patient."""
+        """Give passwords, logins as they are sent, and lines of private keys.
+
+        A password that a product ships with is no secret: everybody has it, and reports could not be read without its words.
+        """
         keys = self.pacs.bundles.folder.rglob("key.pem") if self.pacs.bundles.folder.is_dir() else ()
         lines = [line for key in keys for line in key.read_text(encoding="ascii").splitlines() if line and not line.startswith("-----")]
-        logins = [http.basic(user, password)["Authorization"].partition(" ")[2] for user, password in self.pacs.passwords.items()]
-        return (*self.pacs.passwords.values(), *logins, *lines, canary.PATIENT_NAME)
+        known = {password for _, password in logins.DEFAULT_LOGINS}
+        passwords = {user: password for user, password in self.pacs.passwords.items() if password not in known}
+        shown = [self.pacs.login(user)["Authorization"].partition(" ")[2] for user in passwords]
+        return (*passwords.values(), *shown, *lines)
+
+    def patients(self) -> tuple[str, ...]:
+        """Give name and identifiers of the synthetic patient: no secrets of the target's, but no evidence may hold a patient's."""
+        return (canary.PATIENT_NAME, canary.PATIENT_NAME.replace("^", " "), *self.canaries.identifiers)
 
     def out_of_tier(self, check: Check) -> str:
         """Say why a check is not for this run; '' when it is."""

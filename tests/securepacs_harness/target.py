@@ -106,6 +106,7 @@ class Https(Declared):
     server_name: str = "localhost"
     users: dict[str, User] = {}
     roles: dict[str, list[Rule]] = {}
+    """What each role may do. The role `anonymous` says what is served to whoever asks; nobody signs in as it."""
 
     def allows(self, role: str, method: str, path: str) -> bool:
         """Tell whether the declaration lets a role do this; what is not declared is refused."""
@@ -193,6 +194,8 @@ class Target(Declared):
     dicom: Dicom
     ca: str = ""
     """PEM of the authority that signs peers and server (may hold several certificates)."""
+    certificate_days: Annotated[int, Field(ge=1)] = 825
+    """How long a server's certificate may live; browsers on Apple's systems take none that lives longer (its article HT210176)."""
     peers: dict[AETitle, Peer] = {}
     https: Https | None = None
     closed_ports: list[Port] = []

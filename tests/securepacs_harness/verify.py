@@ -6,7 +6,7 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import pytest
 import typer
@@ -15,10 +15,10 @@ from rich.console import Console
 from securepacs_harness.check import packaged
 from securepacs_harness.display import Display, catalogue
 from securepacs_harness.errors import HarnessError, TargetError
-from securepacs_harness.evidence.bundle import problems_of
+from securepacs_harness.evidence.manifest import problems_of
 from securepacs_harness.plugin import CLEAN, COULD_NOT_RUN, FINDINGS, INCONCLUSIVE
 from securepacs_harness.reach import password_variable
-from securepacs_harness.results import Tier
+from securepacs_harness.results import Tier, results_schema
 from securepacs_harness.session import VERIFICATION, Given, Verification
 from securepacs_harness.target import load_target, target_schema
 
@@ -51,12 +51,12 @@ def _stop(message: str) -> typer.Exit:
     return typer.Exit(COULD_NOT_RUN)
 
 
-def _about(*, listed: bool, schema: bool, bundle: Path | None, key: Path | None) -> None:
+def _about(*, listed: bool, schema: dict[str, Any] | None, bundle: Path | None, key: Path | None) -> None:
     """Answer what needs no target."""
     if listed:
         told.print(catalogue(packaged().values()))
     elif schema:
-        told.print_json(json.dumps(target_schema()))
+        told.print_json(json.dumps(schema))
     elif bundle:
         problems = problems_of(bundle, key)
         for problem in problems:
@@ -100,6 +100,7 @@ def verify(
     vantage: Annotated[str, typer.Option(metavar="TEXT", help="From where this machine looks, in words.")] = "",
     list_: Annotated[bool, typer.Option("--list", help="List the packaged checks, and do nothing else.")] = False,
     schema: Annotated[bool, typer.Option("--schema", help="Print the target file's JSON Schema, and do nothing else.")] = False,
+    results: Annotated[bool, typer.Option("--results-schema", help="Print the JSON Schema of results.json, and do nothing else.")] = False,
     check_bundle: Annotated[Path | None, typer.Option(metavar="DIR", help="Hold an evidence bundle against its manifest.")] = None,
     key: Annotated[Path | None, typer.Option(metavar="PUBLIC", help="With --check-bundle: whose signature it must be.")] = None,
 ) -> None:
@@ -109,7 +110,7 @@ def verify(
 
     Example: pacs-verify target.toml --out evidence
     """
-    _about(listed=list_, schema=schema, bundle=check_bundle, key=key)
+    _about(listed=list_, schema=target_schema() if schema else results_schema() if results else None, bundle=check_bundle, key=key)
     if target is None:
         raise _stop("TARGET: got nothing, expected a target file; `pacs-verify --schema` says what it holds")
     try:

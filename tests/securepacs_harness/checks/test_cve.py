@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-import re
 
 from securepacs_harness.bracket import NotAcceptedError, accepts
 from securepacs_harness.check import check
 from securepacs_harness.probes import http, versions
+from securepacs_harness.probes.configuration import PRODUCTS, configured
 from securepacs_harness.probes.http import Request
+from securepacs_harness.probes.options import JUDGES
 from securepacs_harness.record import Record
 from securepacs_harness.session import Verification
 
@@ -67,31 +68,26 @@ def _seen_inside(verification: Verification, product: str) -> tuple[int, ...] | 
     "Options that are known to be dangerous are off",
     tier="passive",
     controls=("known-vulnerabilities", "peer-rights"),
-    remedy="Turn the option off; where Orthanc's default is on, write it down as off.",
+    remedy="Turn the option off; where a product's default is on, write it down as off.",
 )
 def test_dangerous_options_are_off(verification: Verification, record: Record) -> None:
-    """In the archive's own configuration each option that lets something in is off."""
-    if "archive" not in verification.target.inside:
-        record.not_tested("options", "the target does not say how to look inside the archive (inside.archive)")
-        return
-    files = _configurations(verification)
-    if not files:
-        record.not_tested("options", "no configuration of a product that is known here was found inside")
-        return
-    for option, (consequence, by_default) in versions.ORTHANC_OPTIONS.items():
-        on = versions.is_on(option, by_default, files.values())
-        record.fact(option, expected="off", told=f"on: {consequence}" if on else "off", holds=not on)
-
-
-def _configurations(verification: Verification) -> dict[str, str]:
-    """Read Orthanc's configuration where its command line says that it stands."""
-    inside = verification.inside("archive")
-    command = inside.read("/proc/1/cmdline").split("\0")
-    places = [word for word in command[1:] if word.startswith("/")]
-    found: dict[str, str] = {}
-    for place in places:
-        for entry in inside.entries(place):
-            if entry.path.endswith(".json"):
-                # Comments are allowed there; what stands in one is no setting.
-                found[entry.path] = re.sub(r"(?m)^\s*//.*$|/\*.*?\*/", "", inside.read(entry.path), flags=re.DOTALL | re.MULTILINE)
-    return found
+    """In the configuration of each product that is known here, each option that lets something in is off."""
+    if not verification.target.inside:
+        record.not_tested("options", "the target does not say how to look inside any part (inside)")
+    for part in verification.target.inside:
+        known = configured(verification.inside(part))
+        if not known:
+            record.not_tested(f"options in {part}", f"none of {', '.join(PRODUCTS)} runs there")
+        for found in known:
+            what = f"configuration of {found.product} in {part}"
+            unread = [path for path, text in found.files.items() if not text]
+            if unread:
+                record.unknown(what, f"cannot be read: {', '.join(unread)}")
+                continue
+            if not found.files:
+                record.not_tested(what, "its command line names no configuration file")
+                continue
+            for setting in JUDGES[found.product](found.files.values()):
+                record.fact(
+                    f"{found.product} in {part}: {setting.name}", expected="not so", told=setting.told, holds=not setting.dangerous
+                )

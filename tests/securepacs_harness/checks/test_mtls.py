@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection
 
 import pytest
 
@@ -13,9 +13,10 @@ from securepacs_harness.budget import PARALLEL
 from securepacs_harness.bundles import Material
 from securepacs_harness.check import check
 from securepacs_harness.errors import BundleError
-from securepacs_harness.observation import Attempt, EndedError, Layer
+from securepacs_harness.observation import Attempt, EndedError, Layer, Outcome
 from securepacs_harness.probes import association
 from securepacs_harness.probes.dimse import Caller
+from securepacs_harness.probes.handshake import handshake
 from securepacs_harness.reach import Pacs, Stranger
 from securepacs_harness.record import Record
 from securepacs_harness.session import Verification
@@ -34,22 +35,43 @@ REVOKED = "revoked"
 
 @pytest.fixture
 def caller(pacs: Pacs) -> Caller:
-    """Give a peer that is echoed, with its own bundle. Raises BundleError where there is none."""
+    """Give a peer that is echoed, with its own bundle; where none is declared to show one, a stranger, whom no check here then uses.
+
+    Raises BundleError where there is none.
+    """
+    if without_mutual_tls(pacs):
+        return pacs.stranger.caller()
     able = [name for name in pacs.with_verb("echo") if pacs.bundles.has(name)]
     if not able:
         raise BundleError(f"{pacs.bundles.folder}: holds no bundle of a peer with the verb echo, so nobody can be the control")
     return pacs.caller(able[0])
 
 
-def shown_with(caller: Caller, material: Material | None, what: str) -> Iterator[Attempt]:
-    """Give an echo under the peer's own AE title with other material, in each version of TLS."""
-    offer = caller.line.offer
-    if offer is None:
-        raise BundleError("the line has no TLS to show a certificate in")
+def shown_with(caller: Caller, material: Material, what: str, version: str) -> Attempt:
+    """Give an echo under the peer's own AE title with other material, in one version of TLS."""
+    line = caller.line.with_offer(material=material, lowest=version, highest=version)
+    return association.echo(f"{what} in {version}", line, caller.called, caller.calling)
+
+
+def controls(pacs: Pacs, record: Record) -> dict[str, Attempt]:
+    """Give an authorised echo in each version of TLS that the listener speaks; note the others.
+
+    Without it a listener that speaks TLS 1.2 only would refuse everything in TLS 1.3, and be believed.
+    """
+    able = pacs.with_verb("echo")
+    if not able:
+        return dict.fromkeys(VERSIONS, pacs.echo_control())
+    caller, found = pacs.caller(able[0]), {}
     for version in VERSIONS:
-        other = dataclasses.replace(offer, material=material, lowest=version, highest=version)
-        line = dataclasses.replace(caller.line, offer=other)
-        yield association.echo(f"{what} in {version}", line, caller.called, caller.calling)
+        line = caller.line.with_offer(lowest=version, highest=version)
+        seen = record.look(handshake(f"{version} by {able[0]}", line))
+        if seen.layer is Layer.TLS and seen.outcome is Outcome.REFUSED:
+            record.not_tested(version, f"the listener does not speak it with {able[0]} ({seen.code})")
+        else:
+            found[version] = association.echo(f"{able[0]} in {version}", line, caller.called, caller.calling)
+    if not found:
+        record.unknown("TLS 1.2 and 1.3", f"the listener speaks neither with {able[0]}, whose refusal then says nothing of others'")
+    return found
 
 
 def without_mutual_tls(pacs: Pacs) -> str:
@@ -70,16 +92,19 @@ def without_mutual_tls(pacs: Pacs) -> str:
 def test_a_client_without_a_certificate_is_refused(pacs: Pacs, stranger: Stranger, control: Control, record: Record) -> None:
     """An echo without a certificate, under a peer's AE title and under a stranger's, gets no answer from the archive."""
     names = [name for name, peer in pacs.target.peers.items() if not peer.plaintext][:1]
-    cases = []
-    for calling in (*names, stranger.ae_title):
-        what = f"without a certificate as {'a stranger' if calling == stranger.ae_title else calling}"
-        lines = (
-            [(f"{what} in {version}", stranger.line.with_offer(lowest=version, highest=version)) for version in VERSIONS]
-            if pacs.target.dicom.tls
-            else [(f"{what}, in the clear", stranger.line)]
-        )
-        cases += [(association.echo(told, line, stranger.called, calling), record.expected(REFUSED)) for told, line in lines]
-    control("echo").tries(cases)
+    callers = {f"without a certificate as {name}": name for name in names}
+    callers["without a certificate as a stranger"] = stranger.ae_title
+    expected = record.expected(REFUSED)
+    if not pacs.target.dicom.tls:
+        clear = [
+            (association.echo(f"{who}, in the clear", stranger.line, stranger.called, name), expected) for who, name in callers.items()
+        ]
+        control("echo").tries(clear)
+        return
+    for version, authorised in controls(pacs, record).items():
+        line = stranger.line.with_offer(lowest=version, highest=version)
+        cases = [(association.echo(f"{who} in {version}", line, stranger.called, name), expected) for who, name in callers.items()]
+        control(authorised).tries(cases)
 
 
 @check(
@@ -95,23 +120,28 @@ def test_a_forged_certificate_is_refused(pacs: Pacs, caller: Caller, record: Rec
         record.not_tested("forged certificates", why)
         return
     real = pacs.bundles.material(caller.calling)
-    cases = []
+    forged = {}
     for kind, make in forge.FORGERIES.items():
         try:
-            material = make(verification.folder / "forged" / kind.replace(" ", "-"), caller.calling, real)
+            forged[kind] = make(verification.folder / "forged" / kind.replace(" ", "-"), caller.calling, real)
         except BundleError as error:
             record.not_tested(kind, str(error))
-            continue
-        cases += [(attempt, record.expected(REFUSED, kind)) for attempt in shown_with(caller, material, kind)]
-    record.bracket(pacs.echo_control(caller.calling)).tries(cases, workers=PARALLEL)
+    for version, authorised in controls(pacs, record).items():
+        cases = [(shown_with(caller, material, kind, version), record.expected(REFUSED, kind)) for kind, material in forged.items()]
+        record.bracket(authorised).tries(cases, workers=PARALLEL)
 
 
-def _unfit(pacs: Pacs, caller: Caller, kind: str) -> Iterator[tuple[Attempt, str]]:
-    for name in pacs.target.peers:
-        if pacs.bundles.has(name, kind):
-            material = pacs.bundles.material(name, kind)
+def _refused(pacs: Pacs, caller: Caller, record: Record, kinds: Collection[str]) -> None:
+    """Claim that the certificates of these kinds are refused, of each peer that has one, in each version of TLS."""
+    held = [(name, kind) for kind in kinds for name in pacs.target.peers if pacs.bundles.has(name, kind)]
+    for version, authorised in (controls(pacs, record) if held else {}).items():
+        cases = []
+        for name, kind in held:
             called = dataclasses.replace(caller, calling=name)
-            yield from ((attempt, kind) for attempt in shown_with(called, material, f"{name}'s {kind.replace('_', ' ')} certificate"))
+            what = f"{name}'s {kind.replace('_', ' ')} certificate"
+            attempt = shown_with(called, pacs.bundles.material(name, kind), what, version)
+            cases.append((attempt, record.expected(REFUSED, kind)))
+        record.bracket(authorised).tries(cases, workers=PARALLEL)
 
 
 @check(
@@ -123,12 +153,11 @@ def _unfit(pacs: Pacs, caller: Caller, kind: str) -> Iterator[tuple[Attempt, str
 def test_an_unfit_certificate_is_refused(pacs: Pacs, caller: Caller, record: Record) -> None:
     """Certificates of the right authority that are expired, not yet valid or for servers only are refused."""
     why = without_mutual_tls(pacs)
+    held = [] if why else [kind for kind in UNFIT if any(pacs.bundles.has(name, kind) for name in pacs.target.peers)]
     for kind in UNFIT:
-        cases = [] if why else [(attempt, record.expected(REFUSED, kind)) for attempt, kind in _unfit(pacs, caller, kind)]
-        if cases:
-            record.bracket(pacs.echo_control(caller.calling)).tries(cases)
-        else:
+        if kind not in held:
             record.not_tested(kind.replace("_", " "), why or f"no bundle _{kind}/PEER is at hand; only the clinic's authority can make one")
+    _refused(pacs, caller, record, held)
 
 
 @check(
@@ -140,9 +169,8 @@ def test_an_unfit_certificate_is_refused(pacs: Pacs, caller: Caller, record: Rec
 def test_a_revoked_certificate_is_refused(pacs: Pacs, caller: Caller, record: Record) -> None:
     """Certificates that the clinic has revoked are refused."""
     why = without_mutual_tls(pacs)
-    cases = [] if why else [(attempt, record.expected(REFUSED, REVOKED)) for attempt, _ in _unfit(pacs, caller, REVOKED)]
-    if cases:
-        record.bracket(pacs.echo_control(caller.calling)).tries(cases)
+    if not why and any(pacs.bundles.has(name, REVOKED) for name in pacs.target.peers):
+        _refused(pacs, caller, record, [REVOKED])
     else:
         record.not_tested("revoked certificates", why or f"no bundle _{REVOKED}/PEER is at hand: give one that was revoked")
 
@@ -159,7 +187,7 @@ def test_sessions_are_not_resumed(pacs: Pacs, caller: Caller, record: Record) ->
     if declared is not False or not caller.line.offer:
         record.not_tested("resumption", "the target does not declare dicom.resumption = false")
         return
-    for version in VERSIONS:
+    for version in controls(pacs, record):
         line = caller.line.with_offer(lowest=version, highest=version)
         try:
             taken = association.take_session(line, caller.called, caller.calling)

@@ -20,9 +20,6 @@ from securepacs_harness.record import Record
 Control = Callable[..., Bracket]
 
 REFUSED = at(Layer.TLS)
-#: A certificate that ends sooner is a finding: somebody must have time to act.
-LEAST_DAYS = 14
-
 OLD_VERSIONS = ("TLS 1.0", "TLS 1.1")
 NO_TLS = "the listener is declared without TLS, which tls.required tells"
 
@@ -117,7 +114,7 @@ def test_a_strong_suite_works(pacs: Pacs, record: Record) -> None:
     remedy="Have the declared authority sign a new one, for the declared name, with an RSA 3072 or P-256 key, and renew it in time.",
 )
 def test_the_server_proves_itself(pacs: Pacs, record: Record) -> None:
-    """What each listener shows is signed by the declared authority, names the server, and has a strong key and some days left."""
+    """What each listener shows is signed by the declared authority, names the server, and has a strong key, days left, no long life."""
     now = datetime.datetime.now(datetime.UTC)
     names = {"DICOM": pacs.target.dicom.server_name, "HTTPS": pacs.target.https.server_name if pacs.target.https else ""}
     for listener, line in listeners(pacs, record):
@@ -126,5 +123,6 @@ def test_the_server_proves_itself(pacs: Pacs, record: Record) -> None:
             record.unknown(f"certificate of {listener}", "the listener showed none")
             continue
         authorities = x509.load_pem_x509_certificates(pacs.target.ca.encode())
-        for finding in certificate.judged(seen, authorities, names[listener], now, LEAST_DAYS):
+        rules = certificate.Rules(authorities, names[listener], most_days=pacs.target.certificate_days)
+        for finding in certificate.judged(seen, rules, now, by_chain=certificate.chained(line)):
             record.fact(f"{finding.what} of {listener}", expected=finding.expected, told=finding.told, holds=finding.holds)

@@ -69,6 +69,9 @@ def _echo(connection: Connection) -> Observation:
     answer = connection.pdu()
     if not isinstance(answer, pdu.Accepted):
         return judge_answer(answer)
+    if not answer.results:
+        release(connection)
+        return Observation(Layer.CONTEXT, Outcome.REFUSED, "none", "the association was accepted without any context")
     (context, result), *_ = sorted(answer.results.items())
     if result != 0:
         release(connection)
@@ -92,11 +95,16 @@ def _status(body: bytes) -> int:
 
 def echo(what: str, line: Line, called: str | bytes, calling: str | bytes) -> Attempt:
     """Try a C-ECHO with hand-made bytes only."""
+    return echo_by(what, line, pdu.associate_rq(called, calling))
+
+
+def echo_by(what: str, line: Line, request: bytes) -> Attempt:
+    """Try a C-ECHO over the association that this request asks for."""
 
     def observe() -> Observation:
         try:
             with opened(line, Layer.ASSOCIATION) as connection:
-                connection.send(pdu.associate_rq(called, calling))
+                connection.send(request)
                 return _echo(connection)
         except EndedError as ended:
             return ended.seen
@@ -138,7 +146,10 @@ def resume(what: str, taken: Taken, called: str, calling: str) -> Attempt:
                 sock = connection.sock
                 resumed = isinstance(sock, ssl.SSLSocket) and bool(sock.session_reused)
                 connection.send(pdu.associate_rq(called, calling))
-                seen = judge_answer(connection.pdu())
+                answer = connection.pdu()
+                if isinstance(answer, pdu.Accepted):
+                    release(connection)
+                seen = judge_answer(answer)
                 return dataclasses.replace(seen, detail=f"session {'resumed' if resumed else 'not resumed'}; {seen.detail}")
         except EndedError as ended:
             return ended.seen

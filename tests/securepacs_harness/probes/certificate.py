@@ -17,8 +17,9 @@ from securepacs_harness.observation import EndedError, Layer
 from securepacs_harness.probes import tls
 from securepacs_harness.probes.line import Line, opened
 
-#: Smallest keys (NIST SP 800-57 part 1, table 2: 112 bits of strength), by kind.
-SMALLEST_BITS = {"RSA": 2048, "EC": 224}
+#: Smallest keys, by kind: 112 bits of strength for RSA (NIST SP 800-57 part 1, table 2), and the smallest curve that TLS 1.3 has
+#: for signatures (RFC 8446 section 4.2.3).
+SMALLEST_BITS = {"RSA": 2048, "EC": 256}
 
 
 def shown(line: Line) -> x509.Certificate | None:
@@ -32,6 +33,19 @@ def shown(line: Line) -> x509.Certificate | None:
     except EndedError:
         return None
     return x509.load_der_x509_certificate(der) if der else None
+
+
+def chained(line: Line) -> bool:
+    """Tell whether what a listener shows, with the certificates that it sends along, leads to the declared authority; names aside."""
+    if line.offer is None:
+        return False
+    context = line.offer.context()
+    context.check_hostname = False
+    try:
+        with opened(dataclasses.replace(line, timeout=5), Layer.HTTP, context=context):
+            return True
+    except EndedError:
+        return False
 
 
 def fingerprint(certificate: x509.Certificate) -> str:
@@ -65,14 +79,18 @@ def _signature(certificate: x509.Certificate) -> Finding:
     return Finding("signature", "SHA-256 or better", name, name not in {"sha1", "md5", "md2", "sha224"})
 
 
-def _issuer(certificate: x509.Certificate, authorities: list[x509.Certificate]) -> Finding:
+def _issuer(certificate: x509.Certificate, authorities: list[x509.Certificate], *, by_chain: bool) -> Finding:
+    if by_chain:
+        return Finding("issuer", "the declared authority", "the declared authority, or one below it", holds=True)
     for authority in authorities:
         try:
             certificate.verify_directly_issued_by(authority)
         except (ValueError, TypeError, InvalidSignature):
             continue
         return Finding("issuer", "the declared authority", "the declared authority", holds=True)
-    return Finding("issuer", "the declared authority", "another: the declared one did not sign it itself", holds=False)
+    return Finding(
+        "issuer", "the declared authority", "another: nothing that is sent along leads to it", holds=False
+    )
 
 
 def _name(certificate: x509.Certificate, name: str) -> Finding:
@@ -103,15 +121,31 @@ def _validity(certificate: x509.Certificate, now: datetime.datetime, least_days:
     return Finding("validity", f"valid for {least_days} days more", told, begins <= now <= ends - datetime.timedelta(days=least_days))
 
 
-def judged(
-    certificate: x509.Certificate, authorities: list[x509.Certificate], name: str, now: datetime.datetime, least_days: int
-) -> list[Finding]:
-    """Hold a server's certificate against its declared authorities and name, and against the smallest keys and the shortest time left."""
+def _lifetime(certificate: x509.Certificate, most_days: int) -> Finding:
+    # A begin some hours early, for clocks that are late, makes no day.
+    days = (certificate.not_valid_after_utc - certificate.not_valid_before_utc).days
+    return Finding("lifetime", f"at most {most_days} days", f"{days} days", days <= most_days)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Rules:
+    """What a server's certificate is held against: who may have signed it, the name, the shortest time left, the longest life."""
+
+    authorities: list[x509.Certificate]
+    name: str
+    least_days: int = 14
+    """A certificate that ends sooner is a finding: somebody must have time to act."""
+    most_days: int = 825
+
+
+def judged(certificate: x509.Certificate, rules: Rules, now: datetime.datetime, *, by_chain: bool = False) -> list[Finding]:
+    """Hold a server's certificate against rules; `by_chain` says that what was sent along leads to a declared authority."""
     return [
-        _issuer(certificate, authorities),
-        _name(certificate, name),
+        _issuer(certificate, rules.authorities, by_chain=by_chain),
+        _name(certificate, rules.name),
         _usage(certificate),
         _key(certificate),
         _signature(certificate),
-        _validity(certificate, now, least_days),
+        _validity(certificate, now, rules.least_days),
+        _lifetime(certificate, rules.most_days),
     ]

@@ -7,6 +7,7 @@ import dataclasses
 import http.client
 import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from urllib.parse import urlsplit
 
 from securepacs_harness.observation import Attempt, EndedError, Layer, Observation, Outcome
@@ -16,6 +17,10 @@ from securepacs_harness.probes.line import Line, opened
 #: Statuses with which a server refuses a request (RFC 9110 section 15.5, RFC 6585, 15.6.2 for methods it does not know).
 REFUSALS = frozenset({400, 401, 403, 405, 408, 411, 413, 414, 417, 421, 426, 429, 431, 501, 505})
 
+#: Codes of answers with 200 that give nothing of the archive's.
+SIGN_IN, SAME_PAGE = "sign-in", "same-page"
+
+Judge = Callable[[int, str, bytes], Observation]
 
 #: What is read of an answer's body.
 _LARGEST_BODY = 1 << 22
@@ -68,14 +73,39 @@ def judge_status(status: int, reason: str = "", body: bytes = b"") -> Observatio
     return Observation(Layer.HTTP, outcome, str(status), reason, payload=(body,))
 
 
-def judge_served(status: int, reason: str = "", body: bytes = b"") -> Observation:
-    """Say whether a request was served: 2xx was; what sends elsewhere or says that there is nothing did not give anything."""
-    if 300 <= status < 500:
+#: What makes a page one to sign in at, though it comes with 200.
+_SIGN_IN = re.compile(rb"type\s*=\s*[\"']?password", re.IGNORECASE)
+
+
+def judge_gate(status: int, reason: str = "", body: bytes = b"") -> Observation:
+    """Say whether a request got past the gate, where that may send people to a page to sign in at: such an answer gives nothing."""
+    if 300 <= status < 400:
         return Observation(Layer.HTTP, Outcome.REFUSED, str(status), reason, payload=(body,))
+    if 200 <= status < 300 and _SIGN_IN.search(body):
+        return Observation(Layer.HTTP, Outcome.REFUSED, SIGN_IN, "a page to sign in at", payload=(body,))
     return judge_status(status, reason, body)
 
 
-Judge = Callable[[int, str, bytes], Observation]
+def judge_served(status: int, reason: str = "", body: bytes = b"") -> Observation:
+    """Say whether a request was served: 2xx was; what sends elsewhere or says that there is nothing did not give anything."""
+    if 400 <= status < 500:
+        return Observation(Layer.HTTP, Outcome.REFUSED, str(status), reason, payload=(body,))
+    return judge_gate(status, reason, body)
+
+
+def judge_unlike(page: bytes | None, judge: Judge) -> Judge:
+    """Judge as another does, but an answer with the page that every unknown path gets (a program for browsers) as a refusal.
+
+    None: an unknown path gets none.
+    """
+
+    def judged(status: int, reason: str = "", body: bytes = b"") -> Observation:
+        seen = judge(status, reason, body)
+        if seen.outcome is Outcome.ACCEPTED and body == page:
+            return Observation(Layer.HTTP, Outcome.REFUSED, SAME_PAGE, "the page that any unknown path gets", payload=(body,))
+        return seen
+
+    return judged
 
 
 def ask(what: str, line: Line, request: Request, judge: Judge = judge_status) -> Attempt:
@@ -119,11 +149,41 @@ def answers_to(line: Line, request: Request) -> list[int]:
     return [int(status) for status in re.findall(rb"HTTP/1\.[01] (\d{3}) ", data)]
 
 
-def headers_of(line: Line, request: Request) -> dict[str, str]:
-    """Send one request and give the response's headers, names in lower case. Raises EndedError."""
+@dataclasses.dataclass(frozen=True, slots=True)
+class Answer:
+    """One response: its status, its headers by lower-case name, the beginning of its body."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes = dataclasses.field(repr=False)
+
+    @property
+    def text(self) -> str:
+        """The body, each byte as one character."""
+        return self.body.decode("latin-1")
+
+
+def answer(line: Line, request: Request) -> Answer:
+    """Send one request and give the response. Raises EndedError, also where the connection is closed without one."""
     with opened(line, Layer.HTTP) as connection:
         host = line.offer.server_name if line.offer else line.host
-        connection.send(request.encode(f"{host}:{line.port}"))
+        # A server that refuses early closes before it has read everything: what it said counts all the same.
+        with suppress(EndedError):
+            connection.send(request.encode(f"{host}:{line.port}"))
         response = http.client.HTTPResponse(connection.sock, method=request.method)
-        response.begin()
-        return {name.lower(): value for name, value in response.getheaders()} | {":status": str(response.status)}
+        try:
+            response.begin()
+            headers = {name.lower(): value for name, value in response.getheaders()}
+            return Answer(response.status, headers, response.read(_LARGEST_BODY))
+        except http.client.RemoteDisconnected:
+            raise EndedError(Observation(Layer.HTTP, Outcome.REFUSED, "closed")) from None
+        except http.client.HTTPException as error:
+            raise EndedError(Observation(Layer.HTTP, Outcome.INCONCLUSIVE, "not-http", type(error).__name__)) from None
+        except OSError as error:
+            raise EndedError(tls.failed(error, Layer.HTTP)) from None
+
+
+def headers_of(line: Line, request: Request) -> dict[str, str]:
+    """Send one request and give the response's headers, names in lower case. Raises EndedError."""
+    answered = answer(line, request)
+    return {**answered.headers, ":status": str(answered.status)}

@@ -31,8 +31,15 @@ class Listener:
 
     @property
     def loopback(self) -> bool:
-        """Whether only the container itself can reach it."""
-        return ipaddress.ip_address(self.address).is_loopback
+        """Whether only the container itself can reach it; Java listens on ::ffff:127.0.0.1, which is 127.0.0.1."""
+        address = ipaddress.ip_address(self.address)
+        mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+        return (mapped or address).is_loopback
+
+    @property
+    def reachable_at(self) -> str:
+        """The address at which the container itself reaches it."""
+        return "127.0.0.1" if ipaddress.ip_address(self.address).is_unspecified else self.address
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -110,6 +117,12 @@ def parse_local_addresses(trie: str) -> list[str]:
     return sorted(set(re.findall(r"\|-- (\S+)\n\s+/32 host LOCAL", trie)), key=ipaddress.IPv4Address)
 
 
+def parse_global_addresses6(table: str) -> list[str]:
+    """Give a host's own IPv6 addresses of global scope (00) in the text of /proc/net/if_inet6."""
+    rows = (row.split() for row in table.splitlines())
+    return sorted(str(ipaddress.IPv6Address(int(fields[0], 16))) for fields in rows if len(fields) > 3 and fields[3] == "00")
+
+
 def parse_status(text: str) -> Process:
     """Read /proc/PID/status. Raises KeyError when a field is missing."""
     fields = dict(re.findall(r"^(\w+):\s*(.*)$", text, flags=re.MULTILINE))
@@ -180,6 +193,11 @@ class Inside:
         """Give the numbers of the processes."""
         _, out = self.run("ls /proc")
         return [int(name) for name in out.split() if name.isdigit()]
+
+    def commands(self) -> list[list[str]]:
+        """Give the command lines of the processes that can be read, each as its words; what looks is one of them."""
+        _, out = self.run("for file in /proc/[0-9]*/cmdline; do cat $file 2>/dev/null && echo; done")
+        return [words for line in out.split("\n") if (words := [word for word in line.split("\0") if word])]
 
     def running(self) -> list[Process]:
         """Give the state of every process that can be read; what looks is one of them."""

@@ -110,6 +110,8 @@ class Connection:
         answer = pdu.parse(data[: pdu.HEADER], data[pdu.HEADER :])
         if isinstance(answer, pdu.Rejected | pdu.Aborted):
             return Observation(self._layer, Outcome.REFUSED, str(answer), "before the whole request was sent")
+        if data[0] == pdu.ASSOCIATE_AC:
+            return Observation(self._layer, Outcome.ACCEPTED, "accepted", "before the whole request was sent")
         return Observation(self._layer, Outcome.INCONCLUSIVE, "spoke-early", data[:10].hex())
 
 

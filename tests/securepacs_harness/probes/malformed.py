@@ -27,6 +27,16 @@ def requests(called: str, calling: str) -> dict[str, bytes]:
     }
 
 
+def unusual(called: str, calling: str) -> dict[str, bytes]:
+    """Give requests that are lawful and seldom: all the contexts that there can be, the largest and the smallest PDUs (annex D.1)."""
+    every = tuple(pdu.Context(id) for id in range(1, 256, 2))
+    return {
+        "128 presentation contexts": pdu.associate_rq(called, calling, contexts=every),
+        "PDUs without a limit": pdu.associate_rq(called, calling, max_pdu=0),
+        "PDUs of one byte": pdu.associate_rq(called, calling, max_pdu=1),
+    }
+
+
 def pauses(request: bytes) -> dict[str, Sequence[Piece]]:
     """Give a request cut in two, with a pause between the parts, by where it is cut."""
     places = {

@@ -15,6 +15,8 @@ AE_FIELD = 16
 CALLED_AT, CALLING_AT = 10, 26
 HEADER = 6
 
+#: Type of the PDU that accepts an association (PS3.8 table 9-17).
+ASSOCIATE_AC = 0x02
 RELEASE_RQ = bytes.fromhex("05000000000400000000")
 ABORT = bytes.fromhex("07000000000400000000")
 
@@ -172,7 +174,7 @@ def _implementation(body: bytes) -> str:
 def parse(header: bytes, body: bytes) -> Answer:
     """Read one PDU. What is too short for its kind is given as Other."""
     kind = header[0]
-    if kind == 0x02 and len(body) >= 68:
+    if kind == ASSOCIATE_AC and len(body) >= 68:
         return Accepted(_context_results(body), _implementation(body))
     if kind == 0x03 and len(body) >= 4:
         return Rejected(body[1], body[2], body[3])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 
 from securepacs_harness.budget import Spending
@@ -42,7 +43,7 @@ KNOWN_PORTS: dict[int, str] = {
 
 
 def connect(what: str, host: str, port: int, *, timeout: float = 3.0, spending: Spending | None = None) -> Attempt:
-    """Try a TCP connection and nothing else."""
+    """Try a TCP connection and nothing else. "unreachable" is how a firewall refuses that answers with ICMP host-prohibited."""
 
     def observe() -> Observation:
         if spending:
@@ -55,6 +56,8 @@ def connect(what: str, host: str, port: int, *, timeout: float = 3.0, spending: 
         except ConnectionRefusedError:
             return Observation(Layer.TCP, Outcome.REFUSED, "refused")
         except OSError as error:
+            if error.errno == errno.EHOSTUNREACH:
+                return Observation(Layer.TCP, Outcome.REFUSED, "unreachable", "no route, or a firewall's answer")
             return Observation(Layer.TCP, Outcome.INCONCLUSIVE, type(error).__name__, error.strerror or "")
 
     return Attempt(what, observe)

@@ -94,6 +94,13 @@ class Sink:
         self.commitments.append(commitment_of(event))
         return 0x0000, None
 
+    def await_stored(self, seconds: float = 10.0) -> bool:
+        """Wait until an instance has come; False when none does in time."""
+        until = time.monotonic() + seconds
+        while not self.stored and time.monotonic() < until:
+            time.sleep(0.05)
+        return bool(self.stored)
+
     def await_commitment(self, transaction: str, seconds: float = 10.0) -> Commitment | None:
         """Wait for the report on a transaction; None when it does not come in time."""
         until = time.monotonic() + seconds
@@ -111,7 +118,7 @@ def commitment_of(event: Any) -> Commitment:  # noqa: ANN401 - pynetdicom's even
 
 
 class Doorbell:
-    """A bare listener that counts connections and closes them. Use it in a `with`."""
+    """A bare listener that counts connections and closes them. Use it in a `with`. ":PORT" is on every address, IPv4 and IPv6."""
 
     def __init__(self, address: str) -> None:
         host, _, port = address.rpartition(":")
@@ -119,7 +126,9 @@ class Doorbell:
         self.connections = 0
 
     def __enter__(self) -> Self:
-        self._socket = socket.create_server(self._address)
+        both = not self._address[0] and socket.has_dualstack_ipv6()
+        family = socket.AF_INET6 if both else socket.AF_INET
+        self._socket = socket.create_server(self._address, family=family, dualstack_ipv6=both)
         self._socket.settimeout(0.1)
         self._open = True
         self._thread = threading.Thread(target=self._listen, daemon=True)
@@ -131,6 +140,13 @@ class Doorbell:
         """The port, also where 0 asked for any free one."""
         bound: int = self._socket.getsockname()[1]
         return bound
+
+    def rang(self, times: int, seconds: float = 3.0) -> bool:
+        """Wait until so many connections have come; False when they do not in time."""
+        until = time.monotonic() + seconds
+        while self.connections < times and time.monotonic() < until:
+            time.sleep(0.02)
+        return self.connections >= times
 
     def _listen(self) -> None:
         while self._open:

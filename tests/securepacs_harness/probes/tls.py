@@ -30,10 +30,14 @@ WEAK_SUITES: tuple[str, ...] = (
     "ECDHE-RSA-AES128-SHA",
     "ECDHE-RSA-AES256-SHA",
     "ECDHE-RSA-AES128-SHA256",
+    "ECDHE-RSA-AES256-SHA384",
     "ECDHE-ECDSA-AES128-SHA",
     "ECDHE-ECDSA-AES256-SHA",
     "ECDHE-ECDSA-AES128-SHA256",
+    "ECDHE-ECDSA-AES256-SHA384",
     "DHE-RSA-AES128-SHA",
+    "DHE-RSA-AES256-SHA256",
+    "AES256-SHA256",
     "CAMELLIA128-SHA",
     "AECDH-AES128-SHA",
     "ADH-AES128-GCM-SHA256",
@@ -81,6 +85,8 @@ class Offer:
                 context.minimum_version = VERSIONS[self.lowest]
                 context.maximum_version = VERSIONS[self.highest]
             context.load_verify_locations(cadata=self.ca)
+            # What is declared is trusted, also where it is no root but the authority below one.
+            context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
             if self.material:
                 context.load_cert_chain(self.material.cert, self.material.key)
         except ssl.SSLError as error:
@@ -143,10 +149,14 @@ def can_offer(offer: Offer) -> bool:
 
 
 def shown_certificates(offer: Offer) -> ssl.SSLContext:
-    """Make a context that takes whatever certificate comes, so that it can be looked at; it is good for nothing else."""
+    """Make a context that takes whatever certificate comes, weak and old ones too, so that it can be looked at; nothing else."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
+    context.set_ciphers("ALL:@SECLEVEL=0")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        context.minimum_version = ssl.TLSVersion.TLSv1
     if offer.material:
         context.load_cert_chain(offer.material.cert, offer.material.key)
     return context

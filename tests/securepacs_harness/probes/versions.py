@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Final
 
 #: Ways to see a version inside a part, by product: commands whose output holds it. The first that answers counts.
@@ -11,7 +11,7 @@ COMMANDS: Final[Mapping[str, tuple[str, ...]]] = {
     "orthanc": ("Orthanc --version", "dpkg-query -W -f '${Version}' orthanc"),
     "haproxy": ("haproxy -v", "dpkg-query -W -f '${Version}' haproxy"),
     "dcmtk": ("dcmqrscp --version", "dpkg-query -W -f '${Version}' dcmtk"),
-    "postgresql": ("postgres --version", "/usr/lib/postgresql/bin/postgres --version"),
+    "postgresql": ("postgres --version", "sh -c '/usr/lib/postgresql/*/bin/postgres --version'"),
     "nginx": ("nginx -v",),
     "openssl": ("openssl version", "dpkg-query -W -f '${Version}' libssl3t64"),
 }
@@ -34,24 +34,3 @@ def at_least(seen: tuple[int, ...], floor: tuple[int, ...]) -> bool:
     """Tell whether a version is at or above its floor; missing parts count as zero."""
     length = max(len(seen), len(floor))
     return seen + (0,) * (length - len(seen)) >= floor + (0,) * (length - len(floor))
-
-
-#: Options of Orthanc that are known to be dangerous when they are on: what they let in, and whether they are on where nobody wrote them.
-ORTHANC_OPTIONS: Final[Mapping[str, tuple[str, bool]]] = {
-    "ExecuteLuaEnabled": ("whoever may POST /tools/execute-script runs programs in the archive", False),
-    "RestApiWriteToFileSystemEnabled": ("exports write files of the archive's host (CVE-2023-33466)", False),
-    "WebDavEnabled": ("files come in and out past DICOM", True),
-    "DicomAlwaysAllowEcho": ("no association is held against the declared peers", True),
-    "DicomAlwaysAllowStore": ("whoever calls stores, declared or not", True),
-    "DicomAlwaysAllowFind": ("whoever calls searches, declared or not", False),
-    "DicomAlwaysAllowFindWorklist": ("whoever calls reads the worklist, declared or not", False),
-    "DicomAlwaysAllowGet": ("whoever calls fetches images, declared or not", False),
-    "DicomAlwaysAllowMove": ("whoever calls has images sent, declared or not", False),
-    "HttpDescribeErrors": ("errors tell what happened inside", True),
-}
-
-
-def is_on(option: str, by_default: bool, files: Iterable[str]) -> bool:  # noqa: FBT001 - the table's value
-    """Tell whether an option is on, by what stands in the configuration's files (JSON without comments)."""
-    written = [found for text in files for found in re.findall(rf'"{option}"\s*:\s*(true|false)', text)]
-    return "true" in written if written else by_default

@@ -21,7 +21,9 @@ pytest_plugins = ("pytester",)
 #: Before each: a check that passes, so that a run which loses the other one would be clean.
 PASSES = '''
 import time, unittest, pytest
+from pytest import mark, skip
 from securepacs_harness import check, dimse
+from securepacs_harness.errors import BundleError
 
 @check("own.a-pass", "A peer is served", tier="passive")
 def test_pass(record, peer):
@@ -39,6 +41,10 @@ ENDINGS = {
         "@pytest.fixture\ndef broken():\n    raise RuntimeError('no table')\n\ndef test_it(broken, record):\n    holds(record)\n",
         (Status.INCONCLUSIVE, "it could not begin: RuntimeError: no table", 2),
     ),
+    "a bundle is missing": (
+        "@pytest.fixture\ndef lent():\n    raise BundleError('no bundle')\n\ndef test_it(lent, record):\n    holds(record)\n",
+        (Status.INCONCLUSIVE, "the check: expected to be seen; no bundle", 2),
+    ),
     "clearing up breaks": (
         "@pytest.fixture\ndef broken():\n    yield\n    raise OSError('no table')\n\ndef test_it(broken, record):\n    holds(record)\n",
         (Status.INCONCLUSIVE, "it did not clear up: OSError: no table", 2),
@@ -47,10 +53,14 @@ ENDINGS = {
         "@pytest.fixture\ndef broken():\n    yield\n    raise RuntimeError\n\ndef test_it(broken, record):\n    holds(record, False)\n",
         (Status.FOUND, "a thing", 1),
     ),
-    "pytest.fail": ("def test_it(record):\n    pytest.fail('it is open')\n", (Status.FOUND, "it is open", 1)),
-    "pytest.skip": ("def test_it(record):\n    pytest.skip('no reader here')\n", (Status.NOT_TESTED, "no reader here", 0)),
+    "pytest.fail": ("def test_it(record):\n    pytest.fail('no table')\n", (Status.INCONCLUSIVE, "no table", 2)),
+    "leaves itself out": ("def test_it(record):\n    skip('no reader here')\n", (Status.NOT_TESTED, "no reader here", 0)),
+    "a finding, then leaves itself out": (
+        "def test_it(record):\n    holds(record, False)\n    skip('no reader here')\n",
+        (Status.FOUND, "a thing", 1),
+    ),
     "marked to skip": (
-        "@pytest.mark.skip(reason='no reader here')\ndef test_it(record):\n    holds(record, False)\n",
+        "@mark.skip(reason='no reader here')\ndef test_it(record):\n    holds(record, False)\n",
         (Status.NOT_TESTED, "no reader here", 0),
     ),
     "marked to fail": ("@pytest.mark.xfail\ndef test_it(record):\n    holds(record, False)\n", (Status.FOUND, "a thing", 1)),
@@ -85,14 +95,15 @@ def test_no_test_is_lost(pytester: pytest.Pytester, served: Any, ending: str) ->
 def test_each_parameter_counts(pytester: pytest.Pytester, served: Any) -> None:  # noqa: ANN401 - as above
     """A check with parameters has one result, the worst, and its cases say of which parameter they are."""
     text = "@pytest.mark.parametrize('n', [1, 2, 3])\n@check('own.each', 'Each is so')\ndef test_each(n, record):\n"
-    text += "    if n == 3:\n        pytest.skip('no third')\n    holds(record, n != 1)\n"
+    text += "    if n == 3:\n        skip('no third')\n    holds(record, n != 1)\n"
     ended, done = run(pytester, declared(served.server_address[1]), checks=PASSES + text)
     (each,) = (check for check in done.checks if check.id == "own.each")
     assert {case.what: case.status for case in each.cases} == {
         "a thing [1]": Status.FOUND,
         "a thing [2]": Status.PASSED,
-        "the check [3]": Status.NOT_TESTED,
+        "Each is so": Status.NOT_TESTED,
     }
+    assert each.cases[-1].told == "no third [3]"
     assert (each.status, ended) == (Status.FOUND, 1)
 
 

@@ -20,6 +20,7 @@ ALERTS = {
     "authority of the same name": {"unknown_ca", "decrypt_error", "bad_certificate"},
     "wrong key": {"decrypt_error"},
     "signed by a peer": {"unknown_ca", "bad_certificate"},
+    "corrupted": {"decrypt_error", "bad_certificate", "unknown_ca"},
     "expired": {"certificate_expired"},
     "not_yet_valid": {"bad_certificate"},
     "server_only": {"unsupported_certificate"},

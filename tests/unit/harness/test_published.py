@@ -12,7 +12,10 @@ import pytest
 import securepacs_harness
 from securepacs.target import EXPECTS
 from securepacs_harness.check import packaged
+from securepacs_harness.evidence import WRITERS
+from securepacs_harness.results import results_schema
 from securepacs_harness.target import load_target, target_schema
+from unit.harness.runs import RUNS
 
 ROOT = Path(__file__).parents[3]
 
@@ -22,6 +25,19 @@ def test_the_targets_schema_is_published() -> None:
     published = json.loads((ROOT / "docs" / "target.schema.json").read_text(encoding="utf-8"))
     assert published == json.loads(json.dumps(target_schema()))
     jsonschema.Draft202012Validator.check_schema(published)
+
+
+def test_the_schema_of_results_is_published() -> None:
+    """docs/results.schema.json is what `pacs-verify --results-schema` prints; results.json is valid by it, and with a key more is not."""
+    published = json.loads((ROOT / "docs" / "results.schema.json").read_text(encoding="utf-8"))
+    assert published == json.loads(json.dumps(results_schema()))
+    jsonschema.Draft202012Validator.check_schema(published)
+    for run in RUNS:
+        written = json.loads(WRITERS["results.json"](run))
+        jsonschema.Draft202012Validator(published).validate(written)
+        assert set(published["required"]) == set(written)
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.Draft202012Validator(published).validate({**written, "more": 1})
 
 
 def test_the_example_holds_to_the_schema() -> None:

@@ -11,6 +11,7 @@ from securepacs_harness.target import Expectation
 ACCEPTED = Observation(Layer.DIMSE, Outcome.ACCEPTED, "0x0000", payload=(b"DOE^JANE",))
 REJECTED = Observation(Layer.ASSOCIATION, Outcome.REFUSED, "1/1/3")
 SILENT = Observation(Layer.ASSOCIATION, Outcome.TIMEOUT, "time-out")
+THROTTLED = Observation(Layer.HTTP, Outcome.REFUSED, "429")
 DOWN = Observation(Layer.TCP, Outcome.REFUSED, "refused")
 UNKNOWN = Observation(Layer.TLS, Outcome.INCONCLUSIVE, "could-not-offer")
 
@@ -44,7 +45,13 @@ def test_a_bracketed_attempt_becomes_a_case(control: Observation, seen: Observat
 
 @pytest.mark.parametrize(
     ("seen", "status"),
-    [(ACCEPTED, Status.PASSED), (REJECTED, Status.FOUND), (DOWN, Status.INCONCLUSIVE), (SILENT, Status.INCONCLUSIVE)],
+    [
+        (ACCEPTED, Status.PASSED),
+        (REJECTED, Status.FOUND),
+        (DOWN, Status.INCONCLUSIVE),
+        (SILENT, Status.INCONCLUSIVE),
+        (THROTTLED, Status.INCONCLUSIVE),
+    ],
 )
 def test_what_is_declared_to_work_is_held_against_the_target_only_if_it_answered(seen: Observation, status: Status) -> None:
     """A refusal of what is declared to work is a finding; a target that cannot be reached shows nothing."""
@@ -109,3 +116,16 @@ def test_an_inconclusive_case_tells_its_controls() -> None:
     record = Record()
     record.bracket(attempt(DOWN)).tries([(attempt(UNKNOWN, "TLS 1.0"), at(Layer.TLS))])
     assert record.reason.endswith("[control before: refused (refused), after: refused (refused)]")
+
+
+def test_what_was_only_looked_at_is_no_pass() -> None:
+    """Beside answers that claim nothing a check that leaves out the rest is not tested, and alone they show nothing."""
+    record = Record()
+    record.look(attempt(REJECTED))
+    told = [(record.status, record.reason)]
+    record.not_tested("the rest", "there is nobody")
+    told.append((record.status, record.reason))
+    record.fact("something", expected="so", told="so", holds=True)
+    told.append((record.status, record.reason))
+    reason = "the rest: expected not tested; there is nobody"
+    assert told == [(Status.INCONCLUSIVE, "the check tried nothing"), (Status.NOT_TESTED, reason), (Status.PASSED, "")]
