@@ -238,6 +238,7 @@ class Running:
 
 
 def _interrupted(signum: int, frame: FrameType | None) -> None:
+    signal.signal(signum, signal.SIG_IGN)  # asked once more it goes on clearing up
     raise KeyboardInterrupt(f"signal {signum} at {frame.f_lineno if frame else 0}")
 
 
