@@ -140,6 +140,7 @@ def test_no_header_makes_another_person(pacs: Pacs, claim: Claim) -> None:
 
 SMUGGLED = b"GET /tools/shutdown HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
+
 def test_no_request_hides_in_another(pacs: Pacs, claim: Claim) -> None:
     """A body with a false length or a false coding is refused; what hides in it reaches nobody."""
     cases: list[tuple[Attempt, Expected]] = [
@@ -149,12 +150,6 @@ def test_no_request_hides_in_another(pacs: Pacs, claim: Claim) -> None:
     claim(_control(pacs, "carl")).refuses_all(cases)
 
 
-def test_a_body_with_two_lengths_ends_once(pacs: Pacs) -> None:
-    """With both a length and chunks the chunks count (RFC 9112 section 6.3): the request behind the last chunk gets no answer."""
-    framing = {"Content-Length": "5", "Transfer-Encoding": "chunked", "Content-Type": "application/dicom"}
-    request = Request("POST", "/dicom-web/studies", {**pacs.login("carl"), **framing}, b"0\r\n\r\n" + SMUGGLED)
-    assert len(http.answers_to(pacs.web, request)) == 1
-
 
 def test_a_body_over_the_limit_is_refused(pacs: Pacs, claim: Claim) -> None:
     """A request that says it is larger than the clinic allows is refused before it is sent."""
@@ -163,22 +158,6 @@ def test_a_body_over_the_limit_is_refused(pacs: Pacs, claim: Claim) -> None:
     claim(_control(pacs, "carl")).refuses(attempt, layer=Layer.HTTP, code="413").require()
 
 
-def test_answers_tell_little(pacs: Pacs) -> None:
-    """An answer bears no server's name or version, asks for HTTPS from now on, and is kept by no cache."""
-    for request in (Request("GET", "/dicom-web/studies", pacs.login("vera")), Request("GET", "/system"), Request("GET", "//")):
-        headers = http.headers_of(pacs.web, request)
-        assert "server" not in headers
-        assert headers["strict-transport-security"].startswith("max-age=")
-        assert not any("orthanc" in value.lower() or "haproxy" in value.lower() for value in headers.values())
-    assert http.headers_of(pacs.web, Request("GET", "/dicom-web/studies", pacs.login("vera")))["cache-control"] == "no-store"
-
-
-def test_a_refusal_tells_nobody_what_is_stored(pacs: Pacs, claim: Claim, stored: Instance) -> None:
-    """For the anonymous a stored study and one that is not there look the same."""
-    there, not_there = (f"/dicom-web/studies/{uid}/metadata" for uid in (stored.study, "2.25.404"))
-    made = claim(_control(pacs)).refuses_all((_ask(pacs, "GET", path), NOT_SIGNED_IN) for path in (there, not_there))
-    assert made[0].seen.code == made[1].seen.code == "401"
-    assert made[0].seen.payload == made[1].seen.payload
 
 
 def test_an_administrator_deletes_one_study(pacs: Pacs, image: Instance, claim: Claim) -> None:

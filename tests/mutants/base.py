@@ -23,6 +23,7 @@ from mutants.place import HERE
 from securepacs_harness import forge
 from securepacs_harness.bundles import write_bundle
 from securepacs_harness.forge import Authority
+from securepacs_harness.results import Tier
 from securepacs_harness.target import load_target
 
 NAME = HERE.clinic
@@ -30,6 +31,10 @@ NAME = HERE.clinic
 REVOKED = "RV01"
 #: A healthy PACS, which must be clean.
 HARDENED = Mutant("hardened", "none", (), unchanged)
+#: The same under load: else a check that alarms whenever it is made would pass for one that finds its mutants.
+LOADED = Mutant("hardened-under-load", "none", (), unchanged, Tier.LOAD, "availability.*,credentials.guessing,dimse.granted")
+#: Checks of what the base clinic does not declare.
+UNDECLARED = ("recovery.backup",)
 
 
 @dataclasses.dataclass(frozen=True)

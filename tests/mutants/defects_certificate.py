@@ -6,21 +6,20 @@ import datetime
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from mutants.blueprint import Blueprint, Edit, both, lines, replaced
+from mutants.blueprint import Blueprint, Edit, added, both, lines, replaced
 from mutants.mutant import Mutant
-from securepacs_harness import forge
 from securepacs_harness.forge import Authority
 
 _DAY = datetime.timedelta(days=1)
 
 
-def _server(authority: Authority, *names: str, days: int) -> str:
+def _server(authority: Authority, *names: str, days: int, key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | None = None) -> str:
     """Sign a server's certificate; give it with its key, as the gateway wants both."""
-    key = ec.generate_private_key(ec.SECP256R1())
+    key = key or ec.generate_private_key(ec.SECP256R1())
     now = datetime.datetime.now(datetime.UTC)
     certificate = (
         x509.CertificateBuilder()
@@ -35,7 +34,8 @@ def _server(authority: Authority, *names: str, days: int) -> str:
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(_public(authority)), critical=False)
         .sign(authority.key, hashes.SHA256())
     )
-    return certificate.public_bytes(Encoding.PEM).decode() + forge.pem_of(key)
+    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+    return certificate.public_bytes(Encoding.PEM).decode() + pem
 
 
 def _public(authority: Authority) -> ec.EllipticCurvePublicKey:
@@ -72,6 +72,27 @@ def _trusting(other: Authority) -> Edit:
     return both(edit, replaced(" crl-file /etc/gateway/crl.pem verify required\n", " verify required\n"), lines("unset-var(sess.peer)"))
 
 
+#: OpenSSL loads no key of less than 112 bits of strength unless it is told to (SSL_CTX_set_security_level(3)).
+_LAX = """openssl_conf = lax
+[lax]
+ssl_conf = ssl
+[ssl]
+system_default = defaults
+[defaults]
+CipherString = DEFAULT:@SECLEVEL=0
+"""
+
+
+def _with_weak_key(authority: Authority, *names: str) -> Edit:
+    weak = rsa.generate_private_key(65537, 1024)  # noqa: S505 - it is weak on purpose
+
+    def told(blueprint: Blueprint) -> Blueprint:
+        config = blueprint.parts["gateway"].config
+        return blueprint.part("gateway", config={**config, "Env": [*config["Env"], "OPENSSL_CONF=/etc/gateway/openssl.cnf"]})
+
+    return both(_file("server.pem", _server(authority, *names, days=300, key=weak)), added("openssl.cnf", _LAX), told)
+
+
 #: Folder of the bundle that another clinic's authority signed.
 OTHER_AUTHORITY = "other_authority"
 
@@ -90,6 +111,18 @@ def mutants(authority: Authority, other: Authority, server_name: str) -> tuple[M
             "the server's certificate is for another name",
             ("tls.certificate",),
             _file("server.pem", _server(authority, "elsewhere.example", days=300)),
+        ),
+        Mutant(
+            "certificate-of-another-authority",
+            "the server's certificate is signed by another authority than the declared one",
+            ("tls.certificate",),
+            _file("server.pem", _server(other, server_name, "localhost", days=300)),
+        ),
+        Mutant(
+            "certificate-with-weak-key",
+            "the server's key is too small",
+            ("tls.certificate",),
+            _with_weak_key(authority, server_name, "localhost"),
         ),
         Mutant(
             "revocation-list-expired",

@@ -102,8 +102,10 @@ _PATIENCE = declared(lambda target: target["budget"].update(seconds=40))
 #: Groups of checks that ask over DICOM, and those that ask anything from outside.
 _OVER_DICOM = ("mtls", "association", "dimse", "exfiltration", "integrity")
 _FROM_OUTSIDE = (*_OVER_DICOM, "tls", "http", "credentials", "leaks", "audit")
-#: Reads the declaration; asks the archive behind the gateway.
-_ASKS_NOBODY = ("tls.required", "credentials.backend")
+#: Groups that look into the containers: where there are none, there is nothing good to be seen.
+_FROM_INSIDE = ("container", "secrets", "network", "cve")
+#: Read the declaration; ask the archive behind the gateway; read configurations.
+_ASKS_NOBODY = ("tls.required", "credentials.backend", "credentials.weak-hashes")
 
 #: Systems that serve nobody: whatever they refuse proves nothing, and no check may pass on it.
 DEAD = (
@@ -113,7 +115,7 @@ DEAD = (
         ("dimse.granted", "mtls.anonymous"),
         lambda blueprint: dataclasses.replace(blueprint, parts={}),
         conclusive=False,
-        dead=_FROM_OUTSIDE,
+        dead=(*_FROM_OUTSIDE, *_FROM_INSIDE),
         alive=("tls.required",),
     ),
     Mutant(

@@ -63,6 +63,24 @@ PEOPLE = (
         replaced(ROLE, "  http-request set-var(txn.user) req.hdr(X-Forwarded-User) if { req.hdr(X-Forwarded-User) -m found }\n" + ROLE),
     ),
     Mutant(
+        "trusted-host-name",
+        "whoever asks under the archive's own host name is believed",
+        ("http.forged-headers",),
+        both(
+            replaced(
+                "  http-request deny deny_status 421 unless",
+                "  http-request deny deny_status 421 unless { req.hdr(host) -m str archive:8042 } or",
+            ),
+            replaced(AUTH, "  http-request set-var(txn.role) str(admin) if { req.hdr(host) -m str archive:8042 }\n" + AUTH),
+        ),
+    ),
+    Mutant(
+        "users-told",
+        "a wrong password of a user who does not exist is answered otherwise",
+        ("leaks.reject-reasons",),
+        replaced(AUTH, "  http-request deny deny_status 403 if password_given { http_auth_user -m beg zz }\n" + AUTH),
+    ),
+    Mutant(
         "default-login",
         "a published default login works",
         ("credentials.defaults",),
@@ -143,6 +161,16 @@ HEADERS = (
         replaced(
             "  http-after-response del-header Server\n",
             '  http-after-response del-header Server\n  http-after-response set-header Access-Control-Allow-Origin "*"\n',
+        ),
+    ),
+    Mutant(
+        "cors-for-questions",
+        "pages of any origin are told that they may ask",
+        ("http.cors",),
+        replaced(
+            "  http-after-response del-header Server\n",
+            "  http-after-response del-header Server\n"
+            '  http-after-response set-header Access-Control-Allow-Origin "*" if { method OPTIONS }\n',
         ),
     ),
     Mutant(

@@ -176,6 +176,12 @@ ASSOCIATION = (
         ),
     ),
     Mutant(
+        "ae-up-to-a-nul",
+        "of an AE title what stands before a NUL is compared",
+        ("association.calling-ae",),
+        replaced("req.payload(26,16),hex,map_str", f"req.payload(26,16),hex,regsub(00.*,{'20' * 16}),bytes(0,32),map_str"),
+    ),
+    Mutant(
         "called-ae-unchecked",
         "an association may call any AE title",
         ("association.called-ae",),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import fnmatch
 import json
 import queue
 import subprocess
@@ -18,7 +19,7 @@ import docker
 from docker.errors import DockerException
 from rich.console import Console
 
-from mutants.base import HARDENED, Laboratory, all_mutants, laboratory
+from mutants.base import HARDENED, LOADED, UNDECLARED, Laboratory, all_mutants, laboratory
 from mutants.blueprint import MutationError
 from mutants.lab import Slot, remove_left_overs, standing
 from mutants.mutant import Mutant
@@ -26,12 +27,20 @@ from securepacs_harness import forge
 from securepacs_harness.check import packaged
 from securepacs_harness.errors import HarnessError
 from securepacs_harness.plugin import COULD_NOT_RUN
-from securepacs_harness.results import Run, Status
+from securepacs_harness.results import Run, Status, Tier
 
 #: How many stand and are tested side by side; most of a run is waiting.
 SLOTS = 5
 #: Seconds that one run of the harness may take.
 LONGEST = 600
+
+
+def due(mutant: Mutant) -> list[str]:
+    """Give the packaged checks that a run on a mutant makes, by its tier and its patterns, without those of what is not declared."""
+    tiers = list(Tier)
+    patterns = mutant.only.split(",") if mutant.only else ["*"]
+    made = [id for id, check in packaged().items() if tiers.index(check.tier) <= tiers.index(mutant.tier) and id not in UNDECLARED]
+    return [id for id in made if any(fnmatch.fnmatchcase(id, pattern) for pattern in patterns)]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,13 +71,21 @@ class Outcome:
         return [id for id in self.mutant.caught_by if self.statuses.get(id) not in caught]
 
     @property
+    def _alarm(self) -> str:
+        """Say what is wrong on a PACS without a defect. A check that was not made shows as little as one that alarms."""
+        bad = self.ended(Status.FOUND, Status.INCONCLUSIVE)
+        if bad or self.exit_code:
+            return f"false alarm: {', '.join(bad) or f'the run ended with {self.exit_code}'}"
+        left = [id for id in due(self.mutant) if self.statuses.get(id) is not Status.PASSED]
+        return f"not shown: {', '.join(left)}" if left else ""
+
+    @property
     def problem(self) -> str:
         """Say what is wrong with the harness; '' where nothing is."""
         if self.failure:
             return f"not tried: {self.failure}"
-        if self.mutant is HARDENED:
-            bad = self.ended(Status.FOUND, Status.INCONCLUSIVE)
-            return f"false alarm: {', '.join(bad)}" if bad or self.exit_code else ""
+        if self.mutant.whole:
+            return self._alarm
         if self.missed:
             told = "; ".join(f"{id} {self.statuses.get(id, 'did not run')}" for id in self.missed)
             return f"missed: {told}"
@@ -132,9 +149,9 @@ def matrix(lab: Laboratory, mutants: Sequence[Mutant], folder: Path, console: Co
             outcome = tried(client, lab, mutant, slot, folder)
         finally:
             free.put(slot)
-        told = outcome.problem or (f"caught by {', '.join(outcome.mutant.caught_by)}" if mutant is not HARDENED else "clean")
+        told = outcome.problem or (f"caught by {', '.join(outcome.mutant.caught_by)}" if not mutant.whole else "clean")
         console.print(f"{mutant.name:<32} {outcome.seconds:5.0f} s  {told}", highlight=False, soft_wrap=True)
-        for id in outcome.missed or (outcome.ended(Status.FOUND, Status.INCONCLUSIVE) if mutant is HARDENED else []):
+        for id in outcome.missed or (outcome.ended(Status.FOUND, Status.INCONCLUSIVE) if mutant.whole else []):
             console.print(f"    {id}: {outcome.reasons.get(id, '')}", highlight=False, soft_wrap=True, markup=False)
         return outcome
 
@@ -150,9 +167,9 @@ def document(outcomes: Sequence[Outcome]) -> str:
         caught = ", ".join(f"`{id}`" for id in outcome.mutant.caught_by) or "clean"
         also = f"{', '.join(f'`{id}`' for id in others[:6])}{f' and {len(others) - 6} more' if len(others) > 6 else ''}"
         rows.append(f"| `{outcome.mutant.name}` | {outcome.mutant.defect} | {outcome.problem or caught} | {also} |")
-    well = sum(not outcome.problem for outcome in outcomes if outcome.mutant is not HARDENED)
-    total = sum(outcome.mutant is not HARDENED for outcome in outcomes)
-    clean = all(not outcome.problem for outcome in outcomes if outcome.mutant is HARDENED)
+    well = sum(not outcome.problem for outcome in outcomes if not outcome.mutant.whole)
+    total = sum(not outcome.mutant.whole for outcome in outcomes)
+    clean = all(not outcome.problem for outcome in outcomes if outcome.mutant.whole)
     known = packaged()
     verdict = "clean, without a false alarm" if clean else "NOT clean"
     head = [
@@ -215,14 +232,14 @@ def main() -> int:
     given = parser.parse_args()
     console = Console(width=220, soft_wrap=True)
     # Names do not depend on authorities: a wrong one is told before a clinic is deployed.
-    named = (HARDENED, *all_mutants(forge.new_authority("one"), forge.new_authority("another"), "localhost"))
+    named = (HARDENED, LOADED, *all_mutants(forge.new_authority("one"), forge.new_authority("another"), "localhost"))
     try:
         names = [mutant.name for mutant in (selected(named, given.names) if given.names else named)]
     except MutationError as error:
         console.print(f"error: {error}", highlight=False)
         return 2
     with tempfile.TemporaryDirectory(prefix="securepacs-mutants-") as place, laboratory(Path(place)) as lab:
-        every = (HARDENED, *lab.mutants)
+        every = (HARDENED, LOADED, *lab.mutants)
         chosen = selected(every, names)
         began = time.monotonic()
         outcomes = matrix(lab, chosen, Path(place), console)

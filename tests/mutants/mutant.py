@@ -26,10 +26,15 @@ class Mutant:
     alive: tuple[str, ...] = ()
     """Checks of those groups that may: they ask for what it serves still, or for nothing."""
 
+    @property
+    def whole(self) -> bool:
+        """Whether it has no defect, so that every check must pass."""
+        return not self.caught_by
+
     def made_from(self, blueprint: Blueprint) -> Blueprint:
         """Give the blueprint with the defect. Raises MutationError where that would be the same PACS, unless no defect is meant."""
         made = self.edit(blueprint)
-        if self.caught_by and made == blueprint:
+        if not self.whole and made == blueprint:
             raise MutationError(f"mutant {self.name}: its edit changes nothing")
         return made
 

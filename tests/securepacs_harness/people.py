@@ -72,6 +72,9 @@ def asking_path(pacs: Pacs, record: Record) -> str | None:
     """Give a path for which a stranger is asked to sign in; note where there is none, so that no wrong login would show anything."""
     seen = {path: record.look(http.ask(f"GET {path} without a login", pacs.web, Request("GET", path))) for path in _known_paths(pacs)}
     asking = next((path for path, answer in seen.items() if answer.code in {"401", "403"}), None)
+    if not any(answer.code.isdigit() for answer in seen.values()):
+        record.unknown("logins", f"the web listener gave no answer: {next(iter(seen.values()))}")
+        return None
     if asking is None:
         record.not_tested("logins", "no route that is tried asks for HTTP Basic authentication; http.anonymous tells what is open")
     return asking

@@ -97,12 +97,14 @@ class Record:
         return seen
 
     def answers(self, attempt: Attempt, *, refusals: Collection[str]) -> None:
-        """Try what is declared to get past the gate; only an answer in `refusals` says that it did not."""
+        """Try what is declared to get past the gate; an answer in `refusals` says that it did not, and so does none at all."""
         try:
             seen = accepts(attempt)
         except NotAcceptedError as other:
             seen = other.seen
-        passed = seen.outcome is Outcome.ACCEPTED or (_reached(seen) and seen.code not in refusals)
+        # A connection that ends without an answer has no status: its code is a word.
+        answered = _reached(seen) and seen.code.isdigit()
+        passed = seen.outcome is Outcome.ACCEPTED or (answered and seen.code not in refusals)
         status = Status.PASSED if passed else Status.FOUND if _reached(seen) else Status.INCONCLUSIVE
         expected = f"any answer but {', '.join(sorted(refusals))}"
         self.cases.append(Case(what=attempt.what, claim="accepted", expected=expected, status=status, seen=seen_of(seen)))

@@ -97,11 +97,21 @@ def test_known_and_unknown_names_look_the_same(pacs: Pacs, record: Record, stran
     _users(pacs, record)
 
 
+def _served(pacs: Pacs, record: Record, when: str) -> bool:
+    """Tell whether an honest echo succeeds, and note where it does not: who answers nobody keeps no secret by it."""
+    seen = record.look(pacs.echo_control().named(f"an honest echo {when}"))
+    if seen.outcome is not Outcome.ACCEPTED:
+        record.unknown(f"answers {when}", f"an honest echo did not succeed {when}: {seen}")
+    return seen.outcome is Outcome.ACCEPTED
+
+
 def _titles(pacs: Pacs, record: Record, stranger: Stranger) -> None:
     able = pacs.with_verb("echo")
     others = [name for name, peer in pacs.target.peers.items() if name not in able[:1] and not peer.plaintext]
     if not able or not others:
         record.not_tested("AE titles", "there are not two declared peers to compare")
+        return
+    if not _served(pacs, record, "before AE titles are compared"):
         return
     lines = {f"with the certificate of {able[0]}": pacs.caller(able[0]).line, "without a certificate": stranger.line}
     for how, line in lines.items():
@@ -109,7 +119,11 @@ def _titles(pacs: Pacs, record: Record, stranger: Stranger) -> None:
         unknown = record.look(association.echo(f"an unknown AE title {how}", line, stranger.called, stranger.ae_title))
         told = f"known: {known.layer} {known.code}; unknown: {unknown.layer} {unknown.code}"
         same = (known.layer, known.code) == (unknown.layer, unknown.code)
-        record.fact(f"answers {how}", expected="the same", told=told, holds=same)
+        if same and known.outcome in {Outcome.TIMEOUT, Outcome.INCONCLUSIVE}:
+            record.unknown(f"answers {how}", f"neither was answered: {told}")
+        else:
+            record.fact(f"answers {how}", expected="the same", told=told, holds=same)
+    _served(pacs, record, "after AE titles were compared")
 
 
 def _users(pacs: Pacs, record: Record) -> None:
@@ -143,7 +157,7 @@ def _users(pacs: Pacs, record: Record) -> None:
     controls=("information-leaks", "peer-authentication"),
     remedy="Let nobody have an A-ASSOCIATE-AC before it has proved who it is: it bears the implementation's name and version.",
 )
-def test_a_stranger_is_not_told_the_implementation(record: Record, stranger: Stranger) -> None:
+def test_a_stranger_is_not_told_the_implementation(pacs: Pacs, record: Record, stranger: Stranger) -> None:
     """An association by a stranger gets no A-ASSOCIATE-AC, which would bear implementation class UID and version name."""
     request = pdu.associate_rq(stranger.called, stranger.ae_title)
     try:
@@ -159,6 +173,8 @@ def test_a_stranger_is_not_told_the_implementation(record: Record, stranger: Str
             record.unknown("the answer to a stranger", str(ended.seen.code))
             return
         told = ""
+    if not told and not _served(pacs, record, "after a stranger called"):
+        return
     record.fact("implementation told to a stranger", expected="none", told=told or "none", holds=not told)
 
 

@@ -204,6 +204,11 @@ class Inside:
         states = [self.read(f"/proc/{pid}/status") for pid in self.processes()]
         return [parse_status(state) for state in states if "CapEff" in state]
 
+    def lists_files(self) -> bool:
+        """Tell whether files can be looked for at all: the part runs, and has the command find."""
+        status, _ = self.run("find / -maxdepth 0")
+        return status == 0
+
     def files_with(self, mark: str, folders: Collection[str]) -> list[str]:
         """Give the files in these folders, of at most a megabyte each, that hold a mark. It is an argument: no secret may be one."""
         _, out = self.run(f"find {_words(folders)} -xdev -type f -size -1024k -exec grep -lF -e %s {{}} + 2>/dev/null", mark)

@@ -65,4 +65,13 @@ def packaged_run() -> Run:
 
 
 EVERY = run_of(*Status)
-RUNS = [EVERY, packaged_run(), run_of(Status.PASSED, waivers=()), run_of(Status.NOT_TESTED), run_of(Status.FOUND, Status.FOUND)]
+#: What a target file or a server may say, and forms with types of their own would not take.
+AWKWARD = EVERY.target.model_copy(update={"dicom": "", "versions": {"a product": " two\nlines "}})
+RUNS = [
+    EVERY,
+    packaged_run(),
+    run_of(Status.FOUND, target=AWKWARD),
+    run_of(Status.PASSED, waivers=()),
+    run_of(Status.NOT_TESTED),
+    run_of(Status.FOUND, Status.FOUND),
+]

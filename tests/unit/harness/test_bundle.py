@@ -3,8 +3,10 @@ from __future__ import annotations
 import base64
 import html
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote, quote_plus
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
@@ -42,6 +44,21 @@ def soiled(value: Any, word: str) -> Any:  # noqa: ANN401 - any field of a run
 def spellings(word: str) -> set[str]:
     """Give a word as the forms of evidence would escape it."""
     return {word, json.dumps(word)[1:-1], html.escape(word), html.escape(word, quote=False), base64.b64encode(word.encode()).decode()}
+
+
+def in_json(word: str) -> str:
+    """Give a word as it stands inside a JSON string."""
+    return json.dumps(word)[1:-1]
+
+
+def in_url(word: str) -> str:
+    """Give a word as it stands in a path."""
+    return quote(word, safe="")
+
+
+def encoded(word: str) -> str:
+    """Give a word in base64, without padding."""
+    return base64.b64encode(word.encode()).decode().rstrip("=")
 
 
 def held(folder: Path, words: tuple[str, ...]) -> list[tuple[str, str]]:
@@ -83,6 +100,14 @@ def test_a_secret_in_the_harness_own_words_is_refused(tmp_path: Path, field: str
     else:
         write_bundle(run, tmp_path / "out", secrets=[secret])
         assert held(tmp_path / "out", (secret,)) == []
+
+
+@pytest.mark.parametrize("spell", [str, in_json, html.escape, in_url, quote_plus, encoded], ids=lambda spell: spell.__name__)
+def test_every_spelling_is_taken_out(spell: Callable[[str], str]) -> None:
+    """A server that says a secret escaped for JSON, HTML or a URL, or in base64, has it taken out too, also where only a name has it."""
+    for secret in SECRETS:
+        target = EVERY.target.model_copy(update={"versions": {spell(secret): "1"}})
+        assert redacted(run_of(Status.PASSED, target=target), [secret]).target.versions == {REMOVED: "1"}
 
 
 def test_short_words_are_no_secrets() -> None:
