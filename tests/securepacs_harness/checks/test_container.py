@@ -6,32 +6,35 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from securepacs_harness.check import check
-from securepacs_harness.probes.engine import engine_of
+from securepacs_harness.checks.test_network import declared_ports
+from securepacs_harness.parts import NO_INSIDE, containers
+from securepacs_harness.probes import confinement
+from securepacs_harness.probes.confinement import Inspected
+from securepacs_harness.probes.engine import EngineError, engine_of
+from securepacs_harness.probes.inside import Process
 from securepacs_harness.record import Record
 from securepacs_harness.session import Verification
+from securepacs_harness.target import Target
 
-Inspected = Mapping[str, Any]
 #: What is looked at in one container: whether it holds, and what was seen.
 Look = Callable[[Inspected], tuple[bool, str]]
 
-
-def containers(verification: Verification, record: Record) -> Iterator[tuple[str, Inspected]]:
-    """Give each declared part that is a container, as its engine describes it; note those that are none."""
-    if not verification.target.inside:
-        record.not_tested("containers", "the target does not say how to look inside any part (inside)")
-    for part, specification in verification.target.inside.items():
-        engine = engine_of(specification)
-        if engine is None:
-            record.not_tested(part, "it is no container")
-        else:
-            yield part, engine.inspect()
+#: Why only the engine's word stands for a container: an image without a shell, for example.
+UNSEEN = "its processes cannot be looked at from inside"
 
 
-def looked_at(verification: Verification, record: Record, what: str, expected: str, look: Look) -> None:
-    """Look at every container in one way."""
-    for part, inspected in containers(verification, record):
-        holds, told = look(inspected)
-        record.fact(f"{what} of {part}", expected=expected, told=told, holds=holds)
+def looked_at(verification: Verification, record: Record, looks: Mapping[str, tuple[str, Look]]) -> None:
+    """Look at every container in each of these ways: what is looked at, what is expected, and how."""
+    for part, engine in containers(verification, record):
+        for what, (expected, look) in looks.items():
+            holds, told = look(engine.inspect())
+            record.fact(f"{what} of {part}", expected=expected, told=told, holds=holds)
+
+
+def processes(verification: Verification, record: Record) -> Iterator[tuple[str, Inspected, list[Process]]]:
+    """Give each container with the state of its processes; none where they cannot be looked at."""
+    for part, engine in containers(verification, record):
+        yield part, engine.inspect(), verification.inside(part).running()
 
 
 def _flag(*path: str, good: object) -> Look:
@@ -54,17 +57,31 @@ def _flag(*path: str, good: object) -> Look:
     remedy="Run the service as a user of its own (USER in the image, or `user` of the container).",
 )
 def test_no_service_runs_as_root(verification: Verification, record: Record) -> None:
-    """The first process of each part, and every other one, has a user and a group that are not root's."""
+    """No process of a container has root's user id, nor can take it again; on a host, none that listens where the part does."""
     if not verification.target.inside:
-        record.not_tested("processes", "the target does not say how to look inside any part (inside)")
-    for part in verification.target.inside:
-        inside = verification.inside(part)
-        if not inside.read("/proc/1/status"):
-            record.unknown(f"processes of {part}", "the part could not be looked into")
+        record.not_tested("processes", NO_INSIDE)
+    for part, specification in verification.target.inside.items():
+        what, engine = f"processes of {part}", engine_of(specification)
+        listens = verification.target.listeners.get(part)
+        if engine is None and not listens:
+            record.not_tested(what, f"it is no container, and the target does not say where it listens (listeners.{part})")
             continue
-        users = {inside.process(1).uid} | {process.uid for process in inside.running()}
-        told = f"user ids {', '.join(map(str, sorted(users)))}"
-        record.fact(f"processes of {part}", expected="no user id 0", told=told, holds=0 not in users)
+        inside = verification.inside(part)
+        seen = inside.running() if engine else inside.serving(listens or ())
+        users = {uid for process in seen for uid in process.uids}
+        by = ""
+        if engine and not users:
+            # An image without a shell: the engine lists the processes from without.
+            try:
+                users, by = engine.users(), ", as the engine's host sees them"
+            except EngineError as error:
+                record.unknown(what, f"{UNSEEN}, and {error}")
+                continue
+        if users:
+            told = f"user ids {', '.join(map(str, sorted(users)))}{by}"
+            record.fact(what, expected="no user id 0", told=told, holds=0 not in users)
+        else:
+            record.unknown(what, "who looks may not see which processes listen on its ports")
 
 
 @check(
@@ -76,14 +93,13 @@ def test_no_service_runs_as_root(verification: Verification, record: Record) -> 
 )
 def test_no_container_is_privileged(verification: Verification, record: Record) -> None:
     """The engine runs no part in privileged mode, and gives it no device."""
-    looked_at(verification, record, "privileged mode", "false", _flag("HostConfig", "Privileged", good=False))
-    looked_at(
-        verification,
-        record,
-        "devices",
-        "none",
-        lambda inspected: (not inspected["HostConfig"].get("Devices"), str(len(inspected["HostConfig"].get("Devices") or []))),
-    )
+
+    def devices(inspected: Inspected) -> tuple[bool, str]:
+        count = sum(len(inspected["HostConfig"].get(key) or []) for key in ("Devices", "DeviceCgroupRules"))
+        return count == 0, str(count)
+
+    privileged = _flag("HostConfig", "Privileged", good=False)
+    looked_at(verification, record, {"privileged mode": ("false", privileged), "devices": ("none", devices)})
 
 
 @check(
@@ -94,18 +110,22 @@ def test_no_container_is_privileged(verification: Verification, record: Record) 
     remedy="Drop all capabilities (cap_drop: ALL) and add none.",
 )
 def test_no_process_has_a_capability(verification: Verification, record: Record) -> None:
-    """The engine drops all and adds none, and the kernel says that the first process has none, nor can get any."""
-
-    def look(inspected: Inspected) -> tuple[bool, str]:
-        host = inspected["HostConfig"]
-        added, dropped = host.get("CapAdd") or [], host.get("CapDrop") or []
-        return (not added and "ALL" in {name.upper() for name in dropped}), f"dropped {dropped or 'none'}, added {added or 'none'}"
-
-    looked_at(verification, record, "capabilities", "ALL dropped, none added", look)
-    for part, _ in containers(verification, record):
-        process = verification.inside(part).process(1)
-        masks = process.effective | process.permitted | process.inheritable | process.ambient | process.bounding
-        record.fact(f"capabilities of the service in {part}", expected="none", told=f"mask {masks:#x}", holds=masks == 0)
+    """The engine adds none, and the kernel says that no process has one or can get one; unseen, the engine must have dropped all."""
+    for part, inspected, seen in processes(verification, record):
+        added, dropped = confinement.capabilities(inspected)
+        told = f"dropped {', '.join(dropped) or 'none'}, added {', '.join(added) or 'none'}"
+        # What was dropped is the engine's way of saying it (Podman names each); the kernel tells what came of it.
+        holds = not added and (bool(seen) or "ALL" in {name.upper() for name in dropped})
+        expected = "none added" if seen else "ALL dropped, none added"
+        record.fact(f"capabilities of {part}", expected=expected, told=told, holds=holds)
+        what = f"capabilities of the processes in {part}"
+        if seen:
+            mask = 0
+            for process in seen:
+                mask |= process.capabilities
+            record.fact(what, expected="none", told=f"mask {mask:#x}", holds=mask == 0)
+        else:
+            record.not_tested(what, UNSEEN)
 
 
 @check(
@@ -116,10 +136,17 @@ def test_no_process_has_a_capability(verification: Verification, record: Record)
     remedy="Run the container with security_opt no-new-privileges.",
 )
 def test_no_process_can_gain_privileges(verification: Verification, record: Record) -> None:
-    """The kernel says of the first process of each container that it can gain no privileges."""
-    for part, _ in containers(verification, record):
-        holds = verification.inside(part).process(1).no_new_privileges
-        record.fact(f"no new privileges in {part}", expected="set", told="set" if holds else "not set", holds=holds)
+    """The kernel says of each process in a container that it can gain no privileges; unseen, the engine must say so."""
+    for part, inspected, seen in processes(verification, record):
+        what = f"no new privileges in {part}"
+        if seen:
+            without = sum(not process.no_new_privileges for process in seen)
+            told = f"not set for {without} of {len(seen)} processes" if without else "set"
+            record.fact(what, expected="set", told=told, holds=not without)
+        elif confinement.forbids_new_privileges(inspected):
+            record.fact(what, expected="set", told="set, as the engine says", holds=True)
+        else:
+            record.unknown(what, f"{UNSEEN}, and the container has no such option; the engine may have it for all")
 
 
 @check(
@@ -130,10 +157,21 @@ def test_no_process_can_gain_privileges(verification: Verification, record: Reco
     remedy="Run the container with the engine's default seccomp profile, or a narrower one; never unconfined.",
 )
 def test_system_calls_are_filtered(verification: Verification, record: Record) -> None:
-    """The kernel says of the first process of each container that a seccomp filter is at work."""
-    for part, _ in containers(verification, record):
-        mode = verification.inside(part).process(1).seccomp
-        record.fact(f"seccomp in {part}", expected="a filter", told=("off", "strict", "a filter")[min(mode, 2)], holds=mode != 0)
+    """The kernel says of each process in a container that a seccomp filter is at work; unseen, the engine must not have left it out."""
+    for part, inspected, seen in processes(verification, record):
+        what = f"seccomp in {part}"
+        if seen:
+            mode = min(process.seccomp for process in seen)
+            told = ("off", "strict", "a filter")[min(mode, 2)]
+            record.fact(what, expected="a filter", told=told, holds=mode != 0)
+        elif confinement.unfiltered(inspected):
+            record.fact(what, expected="a filter", told="off, as the engine says", holds=False)
+        else:
+            record.unknown(what, f"{UNSEEN}; whether the engine's own profile is at work only the kernel tells")
+
+
+#: Folders in which nobody but an image's maker writes.
+PROGRAMS = ("/", "/usr/bin", "/usr/local/bin", "/etc")
 
 
 @check(
@@ -144,17 +182,20 @@ def test_system_calls_are_filtered(verification: Verification, record: Record) -
     remedy="Run the container with a read-only root, and tmpfs where the service must write.",
 )
 def test_the_root_is_read_only(verification: Verification, record: Record) -> None:
-    """The root of each container is mounted read-only, and a file can be made neither in it nor in a folder of programs."""
-    for part, _ in containers(verification, record):
+    """The root of each container is mounted read-only, and nothing writable is mounted over its folders of programs."""
+    for part, engine in containers(verification, record):
+        read_only = bool(engine.inspect()["HostConfig"].get("ReadonlyRootfs"))
+        told = "read-only" if read_only else "writable"
+        record.fact(f"root of {part}, as the engine says", expected="read-only", told=told, holds=read_only)
         inside = verification.inside(part)
-        mounts = {mount.target: mount for mount in inside.mounts()}
-        if "/" not in mounts:
-            record.unknown(f"root of {part}", "its mounts could not be read")
+        root = next((mount for mount in inside.mounts() if mount.target == "/"), None)
+        if root is None:
+            record.not_tested(f"root of {part}", UNSEEN)
             continue
-        options = mounts["/"].options
-        written = [folder for folder in ("/", "/usr/bin", "/etc") if inside.can_write(folder)]
-        told = "read-only" if "ro" in options and not written else f"writable: {', '.join(written) or 'by its mount'}"
-        record.fact(f"root of {part}", expected="read-only", told=told, holds="ro" in options and not written)
+        written = [folder for folder in PROGRAMS if inside.may_write(folder)]
+        holds = "ro" in root.options and not written
+        told = "read-only" if holds else f"writable: {', '.join(written) or 'by its mount'}"
+        record.fact(f"root of {part}", expected="read-only", told=told, holds=holds)
 
 
 @check(
@@ -166,8 +207,7 @@ def test_the_root_is_read_only(verification: Verification, record: Record) -> No
 )
 def test_no_namespace_is_the_hosts(verification: Verification, record: Record) -> None:
     """Network, processes, IPC, host name and users of each container are its own."""
-    for key, what in NAMESPACES.items():
-        looked_at(verification, record, what, "its own", _own(key))
+    looked_at(verification, record, {what: ("its own", _own(key)) for key, what in NAMESPACES.items()})
 
 
 NAMESPACES = {"NetworkMode": "network", "PidMode": "processes", "IpcMode": "IPC", "UTSMode": "host name", "UsernsMode": "users"}
@@ -189,13 +229,10 @@ def _own(key: str) -> Look:
     remedy="Use volumes instead of folders of the host.",
 )
 def test_nothing_of_the_host_is_mounted(verification: Verification, record: Record) -> None:
-    """Every mount of each container is a volume or a tmpfs."""
-
-    def look(inspected: Inspected) -> tuple[bool, str]:
-        bound = [mount["Destination"] for mount in inspected["Mounts"] if mount["Type"] == "bind"]
-        return not bound, ", ".join(bound) or "none"
-
-    looked_at(verification, record, "folders of the host", "none", look)
+    """Every mount of each container is a tmpfs, or a volume that is no folder of the host's under another name."""
+    for part, engine in containers(verification, record):
+        bound = confinement.of_the_host(engine.inspect()["Mounts"], engine.volumes())
+        record.fact(f"folders of the host of {part}", expected="none", told=", ".join(bound) or "none", holds=not bound)
 
 
 @check(
@@ -206,15 +243,13 @@ def test_nothing_of_the_host_is_mounted(verification: Verification, record: Reco
     remedy="Take the engine's socket off the container.",
 )
 def test_no_service_has_the_engines_socket(verification: Verification, record: Record) -> None:
-    """No socket of a container engine is mounted in, or found inside, any container."""
-    sockets = ("docker.sock", "containerd.sock", "podman.sock", "crio.sock")
+    """No socket of a container engine is mounted in any container, alone or with its folder, and none is named to it as a server."""
 
     def look(inspected: Inspected) -> tuple[bool, str]:
-        places = [mount["Source"] + mount["Destination"] for mount in inspected["Mounts"]]
-        found = sorted({name for name in sockets if any(name in place for place in places)})
+        found = confinement.engine_sockets(inspected)
         return not found, ", ".join(found) or "none"
 
-    looked_at(verification, record, "engine sockets", "none", look)
+    looked_at(verification, record, {"engine sockets": ("none", look)})
 
 
 @check(
@@ -230,16 +265,17 @@ def test_every_service_has_limits(verification: Verification, record: Record) ->
     def at_least_one(*keys: str) -> Look:
         return lambda inspected: (any((inspected["HostConfig"].get(key) or 0) > 0 for key in keys), _values(inspected, keys))
 
-    looked_at(verification, record, "memory limit", "some bytes", at_least_one("Memory"))
-    looked_at(verification, record, "limit of processes", "some", at_least_one("PidsLimit"))
-    looked_at(verification, record, "limit of processors", "some", at_least_one("NanoCpus", "CpuQuota"))
-
     def rotated(inspected: Inspected) -> tuple[bool, str]:
-        log = inspected["HostConfig"]["LogConfig"]
-        holds = log["Type"] not in {"json-file", ""} or bool((log["Config"] or {}).get("max-size"))
-        return holds, f"{log['Type']}, {'rotated' if holds else 'without end'}"
+        holds = confinement.log_ends(inspected)
+        return holds, f"{inspected['HostConfig']['LogConfig']['Type']}, {'rotated' if holds else 'without end'}"
 
-    looked_at(verification, record, "log", "rotated", rotated)
+    looks = {
+        "memory limit": ("some bytes", at_least_one("Memory")),
+        "limit of processes": ("some", at_least_one("PidsLimit")),
+        "limit of processors": ("some", at_least_one("NanoCpus", "CpuQuota")),
+        "log": ("rotated", rotated),
+    }
+    looked_at(verification, record, looks)
 
 
 def _values(inspected: Inspected, keys: tuple[str, ...]) -> str:
@@ -254,13 +290,13 @@ def _values(inspected: Inspected, keys: tuple[str, ...]) -> str:
     remedy="Give the container a health check that asks the service itself.",
 )
 def test_every_service_is_well(verification: Verification, record: Record) -> None:
-    """The engine says of each container that its health check succeeds."""
-
-    def look(inspected: Inspected) -> tuple[bool, str]:
-        health = (inspected["State"].get("Health") or {}).get("Status", "no health check")
-        return health == "healthy", str(health)
-
-    looked_at(verification, record, "health", "healthy", look)
+    """The engine says of each container that its health check succeeds; one that has not been made yet says nothing."""
+    for part, engine in containers(verification, record):
+        told = confinement.health(engine.inspect())
+        if told == "starting":
+            record.unknown(f"health of {part}", "it was started a moment ago, and no health check has ended yet")
+        else:
+            record.fact(f"health of {part}", expected="healthy", told=told, holds=told == "healthy")
 
 
 @check(
@@ -271,12 +307,18 @@ def test_every_service_is_well(verification: Verification, record: Record) -> No
     remedy="Publish each port on the address it is meant for, not on all of them.",
 )
 def test_ports_are_published_on_named_addresses(verification: Verification, record: Record) -> None:
-    """No port of any container is published on every address of the host."""
+    """No port of any container is published on every address of the host, unless the target declares its listener there."""
+    meant = meant_everywhere(verification.target)
+    for part, engine in containers(verification, record):
+        what, inspected = f"published ports of {part}", engine.inspect()
+        if inspected["HostConfig"].get("NetworkMode") == "host":
+            record.unknown(what, "it is on the host's own network, where the engine publishes nothing")
+            continue
+        everywhere = confinement.published_everywhere(inspected, meant)
+        told = ", ".join(everywhere or [f"{address}:{port}" for address, port in confinement.published(inspected)]) or "none"
+        record.fact(what, expected="on named addresses", told=told, holds=not everywhere)
 
-    def look(inspected: Inspected) -> tuple[bool, str]:
-        ports = inspected["NetworkSettings"]["Ports"]
-        bound = [f"{binding['HostIp']}:{binding['HostPort']}" for bindings in ports.values() for binding in bindings or []]
-        everywhere = [place for place in bound if place.startswith(("0.0.0.0:", ":::", "::", "[::]:"))]
-        return not everywhere, ", ".join(everywhere or bound) or "none"
 
-    looked_at(verification, record, "published ports", "on named addresses", look)
+def meant_everywhere(target: Target) -> set[int]:
+    """Give the ports of the listeners that are declared on every address (0.0.0.0 or ::)."""
+    return {port for host, ports in declared_ports(target).items() if host in confinement.EVERYWHERE - {""} for port in ports}

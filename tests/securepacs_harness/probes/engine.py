@@ -25,7 +25,7 @@ def _ask(program: str, *arguments: str) -> str:
     except (OSError, subprocess.TimeoutExpired) as error:
         raise EngineError(f"{program}: cannot be asked ({type(error).__name__})") from None
     if done.returncode:
-        raise EngineError(f"{program} {arguments[0]}: {(done.stderr.strip().splitlines() or ['failed'])[-1][:200]}")
+        raise EngineError(f"{program}: {(done.stderr.strip().splitlines() or ['failed'])[-1][:200]}")
     return done.stdout
 
 
@@ -38,7 +38,7 @@ class Engine:
 
     @cached_property
     def _inspected(self) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads(_ask(self.program, "inspect", self.container))[0]
+        found: dict[str, Any] = json.loads(_ask(self.program, "container", "inspect", self.container))[0]
         return found
 
     def inspect(self) -> dict[str, Any]:
@@ -49,6 +49,17 @@ class Engine:
         """Give what the engine knows of a network. Raises EngineError."""
         found: dict[str, Any] = json.loads(_ask(self.program, "network", "inspect", name))[0]
         return found
+
+    def volumes(self) -> dict[str, dict[str, str]]:
+        """Give the options with which the container's volumes were made, by their names. Raises EngineError."""
+        names = [mount["Name"] for mount in self.inspect()["Mounts"] if mount["Type"] == "volume" and mount.get("Name")]
+        told = json.loads(_ask(self.program, "volume", "inspect", *names)) if names else []
+        return {volume["Name"]: volume.get("Options") or {} for volume in told}
+
+    def users(self) -> set[int]:
+        """Give the user ids of the container's processes, as the engine's host sees them. Raises EngineError."""
+        rows = _ask(self.program, "top", self.container, "-eo", "pid,uid").splitlines()[1:]
+        return {int(row.split()[-1]) for row in rows if row.split()[-1:] and row.split()[-1].isdigit()}
 
     def history(self) -> str:
         """Give the commands that made the container's image. Raises EngineError."""
@@ -80,4 +91,4 @@ def engine_of(specification: str) -> Engine | None:
     program, mark, rest = specification.partition("://")
     if not mark or program not in {"docker", "podman"}:
         return None
-    return Engine(program, rest.rpartition("@")[2])
+    return Engine(program, rest.rpartition("@")[2].partition("?")[0])

@@ -47,6 +47,9 @@ class Process:
     """What /proc/PID/status says of a process (proc(5)); capabilities as bit masks."""
 
     uid: int
+    """The effective one."""
+    uids: frozenset[int]
+    """Real, effective, saved and of the file system: a process can take each of them again."""
     gid: int
     effective: int
     permitted: int
@@ -56,6 +59,11 @@ class Process:
     no_new_privileges: bool
     seccomp: int
     """0 off, 1 strict, 2 filter."""
+
+    @property
+    def capabilities(self) -> int:
+        """Every capability that it has or can get."""
+        return self.effective | self.permitted | self.inheritable | self.ambient | self.bounding
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -128,6 +136,7 @@ def parse_status(text: str) -> Process:
     fields = dict(re.findall(r"^(\w+):\s*(.*)$", text, flags=re.MULTILINE))
     return Process(
         uid=int(fields["Uid"].split()[1]),
+        uids=frozenset(map(int, fields["Uid"].split())),
         gid=int(fields["Gid"].split()[1]),
         effective=int(fields["CapEff"], 16),
         permitted=int(fields["CapPrm"], 16),
@@ -137,6 +146,35 @@ def parse_status(text: str) -> Process:
         no_new_privileges=fields["NoNewPrivs"] == "1",
         seccomp=int(fields["Seccomp"]),
     )
+
+
+def parse_statuses(text: str) -> list[Process]:
+    """Read the number of the shell that looks, and /proc/PID/status of each process; the shell and its children are left out."""
+    shell, _, rest = text.partition("\n")
+    found = []
+    for status in rest.split("\n\n"):
+        numbers = dict(re.findall(r"^(Pid|PPid):\s*(\d+)$", status, flags=re.MULTILINE))
+        if "CapEff" in status and shell.strip() not in numbers.values():
+            found.append(parse_status(status))
+    return found
+
+
+def parse_sockets(table: str, ports: Collection[int]) -> set[str]:
+    """Give the inodes of the sockets that listen on these ports, in the text of /proc/net/tcp or /proc/net/tcp6."""
+    rows = (row.split() for row in table.splitlines())
+    listening = (fields for fields in rows if len(fields) > 9 and fields[3] == _LISTEN)
+    return {fields[9] for fields in listening if int(fields[1].rpartition(":")[2], 16) in ports}
+
+
+def parse_holders(text: str, inodes: Collection[str]) -> list[int]:
+    """Give the processes that hold one of these sockets, in what `ls -l /proc/[0-9]*/fd` prints."""
+    found, pid = set(), 0
+    for row in text.splitlines():
+        if folder := re.fullmatch(r"/proc/(\d+)/fd:", row):
+            pid = int(folder[1])
+        elif (held := re.search(r"-> socket:\[(\d+)\]$", row)) and held[1] in inodes:
+            found.add(pid)
+    return sorted(found)
 
 
 def parse_mounts(text: str) -> list[Mount]:
@@ -200,8 +238,15 @@ class Inside:
         return [words for line in out.split("\n") if (words := [word for word in line.split("\0") if word])]
 
     def running(self) -> list[Process]:
-        """Give the state of every process that can be read; what looks is one of them."""
-        states = [self.read(f"/proc/{pid}/status") for pid in self.processes()]
+        """Give the state of every process that can be read, without what looks; none where nothing can be looked at."""
+        _, out = self.run("echo $$; for file in /proc/[0-9]*/status; do cat $file 2>/dev/null && echo; done")
+        return parse_statuses(out)
+
+    def serving(self, ports: Collection[int]) -> list[Process]:
+        """Give the processes that listen on these ports; none where who looks may not see them."""
+        inodes = {inode for table in _TABLES for inode in parse_sockets(self.read(table), ports)}
+        _, out = self.run("ls -l /proc/[0-9]*/fd 2>/dev/null")
+        states = [self.read(f"/proc/{pid}/status") for pid in parse_holders(out, inodes)]
         return [parse_status(state) for state in states if "CapEff" in state]
 
     def lists_files(self) -> bool:
@@ -239,6 +284,11 @@ class Inside:
     def can_write(self, folder: str) -> bool:
         """Try to make a file in a folder, and take it away again."""
         status, _ = self.run("touch %s/.probe && rm %s/.probe", folder, folder)
+        return status == 0
+
+    def may_write(self, folder: str) -> bool:
+        """Tell whether files could be made in a folder, without making one; never on what is mounted read-only (access(2))."""
+        status, _ = self.run("test -w %s", folder)
         return status == 0
 
     def http_status(self, port: int, path: str) -> int | None:

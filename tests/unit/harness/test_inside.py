@@ -71,6 +71,37 @@ def test_a_process_is_read() -> None:
     assert process.bounding == 0xA80425FB
 
 
+def test_a_user_that_can_be_taken_again_is_seen() -> None:
+    """A process that only lays root down for a while has it among its users still."""
+    process = inside.parse_status(STATUS.replace("Uid:\t10101\t10101\t10101\t10101", "Uid:\t10101\t10101\t0\t10101"))
+    assert (process.uid, process.uids) == (10101, frozenset({0, 10101}))
+    assert (inside.parse_status(STATUS).uids, process.capabilities) == (frozenset({10101}), 0xA80425FB)
+
+
+def test_who_looks_is_no_process_of_the_service() -> None:
+    """The shell that looks, and what it starts, are left out by their numbers; what cannot be read is no process."""
+    rows = [("1", "0"), ("70", "0"), ("71", "70"), ("700", "1")]
+    statuses = "\n".join(f"{STATUS}Pid:\t{pid}\nPPid:\t{parent}\n" for pid, parent in rows)
+    assert len(inside.parse_statuses(f"70\n{statuses}")) == 2
+    assert inside.parse_statuses("") == inside.parse_statuses("70\n") == []
+
+
+def test_who_holds_a_listening_socket_is_found() -> None:
+    """A socket that listens on a port is found by its inode among the open files of the processes; a connection's is not."""
+    table = (
+        HEAD
+        + "   0: 00000000:0ACA 00000000:0000 0A 00000000:00000000 00:00000000 00000000 10101        0 4711 1 0 100 0 0 10 0\n"
+        + "   1: 0100007F:0ACA 0100007F:9C40 01 00000000:00000000 00:00000000 00000000 10101        0 4712 1 0 100 0 0 10 0\n"
+    )
+    files = (
+        "/proc/1/fd:\ntotal 0\nlrwx------ 1 a a 64 Nov 25 07:00 3 -> socket:[4712]\n\n"
+        "/proc/22/fd:\ntotal 0\nlrwx------ 1 a a 64 Nov 25 07:00 4 -> socket:[4711]\nl-wx------ 1 a a 64 Nov 25 07:00 5 -> pipe:[4711]\n"
+    )
+    assert inside.parse_sockets(table, {2762}) == {"4711"}
+    assert inside.parse_sockets(table, {104}) == set()
+    assert inside.parse_holders(files, {"4711"}) == [22]
+
+
 def test_an_unreadable_status_is_an_error() -> None:
     """A status that could not be read is never taken for one without privileges."""
     with pytest.raises(KeyError):
