@@ -15,7 +15,7 @@ from securepacs_harness.observation import Attempt, Layer
 from securepacs_harness.probes import association, http
 from securepacs_harness.probes.engine import engine_of
 from securepacs_harness.probes.http import Request
-from securepacs_harness.reach import Pacs, Stranger
+from securepacs_harness.reach import Pacs, Stranger, nobody_has
 from securepacs_harness.record import Record
 from securepacs_harness.residue import Canaries
 from securepacs_harness.session import Verification
@@ -79,7 +79,7 @@ def test_denials_leave_records(verification: Verification, pacs: Pacs, record: R
         record.bracket(pacs.echo_control()).tries([(false_name, at({Layer.ASSOCIATION, Layer.TLS}))])
         record_of(verification, record, "a false name", log.denial, false_name, words)
     else:
-        record.not_tested("a false name", "no peer with the verb echo can be called as: its bundle is not at hand")
+        record.not_tested("a false name", nobody_has("echo"))
     if pacs.target.dicom.tls and log.anonymous:
         anonymous = association.echo("a stranger without a certificate", stranger.line, stranger.called, stranger.ae_title)
         record_of(verification, record, "no certificate", log.anonymous, anonymous, words)
@@ -104,7 +104,7 @@ def test_accesses_leave_records(verification: Verification, pacs: Pacs, record: 
         words = {"ae": able[0], "peer": able[0], "source": ""}
         record_of(verification, record, "a granted echo", log.access, pacs.echo_control(able[0]), words)
     else:
-        record.not_tested("a granted echo", "no peer with the verb echo can be called as: its bundle is not at hand")
+        record.not_tested("a granted echo", nobody_has("echo"))
     people = pacs.people()
     if people and log.person:
         words = {"user": people[0], "ae": "", "peer": "", "source": ""}

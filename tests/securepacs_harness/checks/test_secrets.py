@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 
 from securepacs_harness.check import check
+from securepacs_harness.parts import NO_INSIDE, containers
 from securepacs_harness.probes import secrecy
-from securepacs_harness.probes.engine import Engine, engine_of
 from securepacs_harness.record import Record
 from securepacs_harness.session import Verification
 
@@ -15,18 +14,6 @@ from securepacs_harness.session import Verification
 FOLDERS = ("/etc", "/run", "/var/lib", "/opt", "/srv", "/home", "/root")
 #: Keys and certificates that come with distributions and are no secrets of anybody's.
 _PUBLIC = ("/etc/ssl/certs", "/usr")
-
-
-def parts(verification: Verification, record: Record) -> Iterator[tuple[str, Engine]]:
-    """Give each declared part that is a container; note those that are none."""
-    if not verification.target.inside:
-        record.not_tested("secrets", "the target does not say how to look inside any part (inside)")
-    for part, specification in verification.target.inside.items():
-        engine = engine_of(specification)
-        if engine is None:
-            record.not_tested(part, "it is no container")
-        else:
-            yield part, engine
 
 
 @check(
@@ -38,7 +25,7 @@ def parts(verification: Verification, record: Record) -> Iterator[tuple[str, Eng
 )
 def test_no_secret_stands_in_an_environment(verification: Verification, record: Record) -> None:
     """No variable of any container has a secret's name, a random value, or a password or key that is known here."""
-    for part, engine in parts(verification, record):
+    for part, engine in containers(verification, record):
         environment = dict(entry.partition("=")[::2] for entry in engine.inspect()["Config"]["Env"] or [])
         telling = secrecy.telling_settings(environment)
         known = secrecy.known_in("\n".join(environment.values()), verification.secrets())
@@ -56,7 +43,7 @@ def test_no_secret_stands_in_an_environment(verification: Verification, record: 
 def test_no_secret_stands_in_a_setting(verification: Verification, record: Record) -> None:
     """Neither what the engine tells of a container, nor the commands that made its image, hold a password or a key."""
     secrets = verification.secrets()
-    for part, engine in parts(verification, record):
+    for part, engine in containers(verification, record):
         inspected = engine.inspect()
         words = [*(inspected["Config"]["Cmd"] or []), *(inspected["Config"]["Entrypoint"] or []), *(inspected["Args"] or [])]
         labels = inspected["Config"]["Labels"] or {}
@@ -78,7 +65,7 @@ def test_no_secret_stands_in_a_setting(verification: Verification, record: Recor
 def test_private_keys_are_their_owners(verification: Verification, record: Record) -> None:
     """Each file inside with a private key, or with a password that is known here, opens to its owner only."""
     if not verification.target.inside:
-        record.not_tested("files", "the target does not say how to look inside any part (inside)")
+        record.not_tested("files", NO_INSIDE)
     for part in verification.target.inside:
         inside = verification.inside(part)
         if not inside.lists_files():
@@ -109,7 +96,7 @@ def test_private_keys_are_their_owners(verification: Verification, record: Recor
 )
 def test_no_secret_stands_in_a_log(verification: Verification, record: Record) -> None:
     """No password, key or login header that is known here stands in what a container wrote."""
-    for part, engine in parts(verification, record):
+    for part, engine in containers(verification, record):
         text = engine.logs()
         known = secrecy.known_in(text, verification.secrets())
         headers = text.count("Authorization: Basic ")
