@@ -98,6 +98,15 @@ class ImagesArgs(TypedDict):
     base: NotRequired[str]
 
 
+class BackupArgs(TypedDict):
+    """Who copies the studies."""
+
+    by: str
+    to: str
+    hours: int
+    newest: NotRequired[str]
+
+
 class RevocationArgs(TypedDict):
     """A certificate that opens nothing any more."""
 
@@ -131,5 +140,6 @@ class SecurePacsArgs(TypedDict):
     authority: NotRequired[AuthorityArgs]
     rotations: NotRequired[RotationsArgs]
     images: NotRequired[ImagesArgs]
+    backup: NotRequired[BackupArgs]
     revoked: NotRequired[list[RevocationArgs]]
     own_authority: NotRequired[OwnAuthorityArgs]

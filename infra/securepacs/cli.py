@@ -22,12 +22,13 @@ from securepacs.clinic import clinic_schema
 from securepacs.commands import database as cli_database
 from securepacs.commands import keys as cli_keys
 from securepacs.commands import verify as cli_verify
-from securepacs.commands.deployment import bring_up, check_host, declared, outputs_of, place_of, whole_numbers
+from securepacs.commands.deployment import bring_up, check_host, declared, outputs_of, place_of, tell_excused, whole_numbers
 from securepacs.commands.progress import Progress
 from securepacs.commands.terminal import Config, Json, Stack, Yes, consents, noted, stack_option, tell_mistake, told
 from securepacs.errors import ConfigurationError, ExpiryError, NotFoundError, RefusedError, SecurePacsError
 from securepacs.failures import engine_failed, known_failure
 from securepacs.gateway import slug
+from securepacs.policies import Policies, policy_settings
 from securepacs.provider.adapter import whole_schema
 from securepacs.state import recovery
 from securepacs.state.pending import forget_half_made
@@ -109,17 +110,19 @@ def preview(stack: Stack = "dev", config: Config = None, as_json: Json = False) 
     Example: securepacs preview --stack dev
     """
     content, clinic = declared(stack, config)
+    settings = policy_settings(content)
     place = place_of(stack, content)
     check_host(stack, clinic)
     noted.print(f"[bold]{clinic.name}[/bold]: what `up` would do to the stack '{stack}'")
     progress = Progress(noted, preview=True)
     try:
-        place.open().preview(on_event=progress, color="never", suppress_outputs=True)
+        place.open().preview(on_event=progress, color="never", suppress_outputs=True, **Policies(place, content, settings).options())
     except automation.CommandError as error:
         raise engine_failed(progress, error) from None
     if as_json:
         told.print_json(json.dumps({"changes": dict(progress.done), "consequences": progress.consequences}))
         return
+    tell_excused(progress)
     told.print(progress.summary(), highlight=False)
     for means in progress.consequences:
         told.print(means, highlight=False, soft_wrap=True)

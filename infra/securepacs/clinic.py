@@ -148,6 +148,19 @@ class Images(Declared):
     """Image on the engine; bootstrap makes the default. Another one, or a rebuilt one, is an upgrade."""
 
 
+class Backup(Declared):
+    """Who copies the studies. securepacs makes no copies itself: this says who answers for them, and the policies ask for it."""
+
+    by: Annotated[str, Field(min_length=1, max_length=200)]
+    """Whoever or whatever makes the copies: "restic on this host", "the hypervisor's snapshots"."""
+    to: Annotated[str, Field(min_length=1, max_length=200)]
+    """Where they go: a place that does not burn with this one."""
+    hours: Annotated[int, Field(ge=1, le=8760)]
+    """How old the newest copy may be."""
+    newest: Annotated[str, Field(min_length=1, max_length=1000)] | None = None
+    """Command inside the archive that prints when the newest copy was made (ISO 8601, UTC); the harness then looks."""
+
+
 class Revocation(Declared):
     """A certificate that opens nothing any more, though it is still in date."""
 
@@ -188,6 +201,8 @@ class Clinic(Declared):
     authority: Authority = Authority()
     rotations: Rotations = Rotations()
     images: Images = Images()
+    backup: Backup | None = None
+    """Who copies the studies, where to and how often; the policy `backup-declared` asks for it."""
     revoked: list[Revocation] = []
     own_authority: OwnAuthority | None = None
     """The clinic's own certificate authority; by default one is made."""

@@ -60,3 +60,9 @@ class ExpiryError(SecurePacsError):
     """A certificate or the revocation list expires sooner than was asked for."""
 
     exit_status = 8
+
+
+class PolicyError(SecurePacsError):
+    """What is declared breaks a policy: nothing of it was made."""
+
+    exit_status = 9

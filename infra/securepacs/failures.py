@@ -5,7 +5,7 @@ from __future__ import annotations
 from pulumi import automation
 
 from securepacs.commands.progress import Progress
-from securepacs.errors import DeploymentError, SecurePacsError
+from securepacs.errors import DeploymentError, PolicyError, SecurePacsError
 
 #: Words in the engine's failure -> what a person is told instead. The first that is found counts.
 KNOWN_FAILURES = {
@@ -32,6 +32,8 @@ def known_failure(text: str) -> DeploymentError | None:
 
 def engine_failed(progress: Progress, error: automation.CommandError) -> SecurePacsError:
     """Turn the engine's failure into the lines that say what happened."""
+    if progress.refused:
+        return PolicyError("\n".join(progress.refused))
     if known := known_failure(str(error)):
         return known
     lines = [line.partition("error:")[2].strip() for line in str(error).splitlines() if "error:" in line]

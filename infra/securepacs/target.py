@@ -78,6 +78,12 @@ def _peer(peer: Peer) -> dict[str, Any]:
     return told
 
 
+def _recovery(clinic: Clinic) -> dict[str, Any]:
+    """Say where the newest copy of the studies can be seen, where the clinic says so."""
+    backup = clinic.backup
+    return {"recovery": {"part": "archive", "newest": backup.newest, "max_age_hours": backup.hours}} if backup and backup.newest else {}
+
+
 def _listeners(clinic: Clinic) -> dict[str, list[int]]:
     """Give the ports on which each part listens inside, beyond loopback."""
     gateway = [PORT_DICOM, PORT_HTTPS, *(peer.plaintext.port for peer in clinic.peers if peer.plaintext)]
@@ -128,6 +134,7 @@ def target(clinic: Clinic, ca_pem: str) -> dict[str, Any]:
             "anonymous": r"dicom src=\S+ refused tls=",
             "person": r"https src=\S+ user={user} ",
         },
+        **_recovery(clinic),
         "inside": {part: f"docker://{container_name(clinic, part)}" for part in parts(clinic)},
         "budget": {"connections": 5000, "seconds": 900},
     }

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pulumi import automation
+from rich.markup import escape
 
 from securepacs import inventory
 from securepacs.clinic import Clinic
@@ -17,6 +18,7 @@ from securepacs.commands.terminal import noted
 from securepacs.errors import HostError, NotFoundError
 from securepacs.failures import engine_failed
 from securepacs.index import place as index_place
+from securepacs.policies import Policies, policy_settings
 from securepacs.state import recovery
 from securepacs.state.pending import forget_half_made
 from securepacs.state.stackfile import clinic_of, read_stack_file
@@ -93,20 +95,45 @@ class Deployed:
     seconds: float
 
 
+def hold_to_policies(stack: automation.Stack, policies: Policies) -> Progress:
+    """Preview what is declared, and hold it to the policies before anything is made.
+
+    Raises PolicyError for what breaks one, DeploymentError where the preview fails.
+    """
+    progress = Progress(noted, preview=True, quiet=True)
+    try:
+        stack.preview(on_event=progress, color="never", suppress_outputs=True, **policies.options())
+    except automation.CommandError as error:
+        raise engine_failed(progress, error) from None
+    policies.accept()
+    return progress
+
+
 def bring_up(stack: str, config: Path | None) -> Deployed:
     """Bring a stack to what its configuration says, and tell each step."""
     begun = time.monotonic()
     content, clinic = declared(stack, config)
+    settings = policy_settings(content)
     place = place_of(stack, content)
+    policies = Policies(place, content, settings)
     check_host(stack, clinic)
     noted.print(f"[bold]{clinic.name}[/bold]: bringing the stack '{stack}' to its configuration")
     progress = Progress(noted)
     try:
         existing = place.open()
         forget_half_made(place)
-        outputs = existing.up(on_event=progress, color="never", suppress_outputs=True, show_secrets=False).outputs
+        if not policies.asked_before():
+            hold_to_policies(existing, policies)
+        done = existing.up(on_event=progress, color="never", suppress_outputs=True, show_secrets=False, **policies.options())
     except automation.CommandError as error:
         raise engine_failed(progress, error) from None
     seconds = time.monotonic() - begun
+    tell_excused(progress)
     noted.print(f"[green]ready[/green] in {seconds:.1f} s: {progress.summary()}")
-    return Deployed(outputs["target"].value, outputs["certificates"].value, progress, seconds)
+    return Deployed(done.outputs["target"].value, done.outputs["certificates"].value, progress, seconds)
+
+
+def tell_excused(progress: Progress) -> None:
+    """Remind of what breaks a policy and is excused for the time being."""
+    for message in progress.excused:
+        noted.print(f"[yellow]excused:[/yellow] {escape(message)}", highlight=False, soft_wrap=True)

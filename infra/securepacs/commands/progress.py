@@ -33,12 +33,18 @@ class Progress:
 
     console: Console
     preview: bool = False
+    quiet: bool = False
+    """Whether steps are not shown: what is looked at is only whether it may be done."""
     done: Counter[str] = field(default_factory=Counter)
     problems: list[str] = field(default_factory=list)
     consequences: list[str] = field(default_factory=list)
     """What the steps on containers mean for those who use the clinic."""
     renewed: list[str] = field(default_factory=list)
     """Names of the certificates that were made anew."""
+    refused: list[str] = field(default_factory=list)
+    """What breaks a policy, each in a few lines."""
+    excused: list[str] = field(default_factory=list)
+    """What would, but for an exception."""
 
     def __call__(self, event: events.EngineEvent) -> None:
         """Take one event of the engine."""
@@ -46,6 +52,11 @@ class Progress:
             self._step(event.resource_pre_event.metadata)
         if event.res_outputs_event and not self.preview:
             self._step(event.res_outputs_event.metadata)
+        if event.policy_event:
+            told = self.refused if event.policy_event.enforcement_level == "mandatory" else self.excused
+            message = event.policy_event.message.strip()
+            if message not in told:
+                told.append(message)
         diagnostic = event.diagnostic_event
         if diagnostic and diagnostic.severity == "error":
             text = " ".join(diagnostic.message.split())
@@ -77,6 +88,8 @@ class Progress:
 
     def _tell(self, line: str) -> None:
         """Show a line. A reader that has gone (`| head`) ends the telling, never the deployment: the engine waits for this callback."""
+        if self.quiet:
+            return
         try:
             self.console.print(line, highlight=False)
         except (OSError, SystemExit):  # Rich turns a broken pipe into an exit

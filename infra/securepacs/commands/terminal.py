@@ -19,9 +19,10 @@ Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 
 def tell_mistake(error: BaseException) -> None:
-    """Tell what a user is to know of an error, a line of it each."""
+    """Tell what a user is to know of an error, a line of it each; what is indented belongs to the line before."""
     for line in str(error).splitlines():
-        noted.print(f"[red]error:[/red] {escape(line)}", highlight=False, soft_wrap=True)
+        begins = "" if line.startswith("  ") else "[red]error:[/red] "
+        noted.print(f"{begins}{escape(line)}", highlight=False, soft_wrap=True)
 
 
 def consents(question: str, *, yes: bool) -> bool:

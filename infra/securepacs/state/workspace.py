@@ -67,17 +67,21 @@ def pulumi_cli() -> Path:
     )
 
 
-def provider_folder() -> Path:
-    """Find the folder of `pulumi-resource-securepacs`: beside this Python, or where an installation for one user puts its programs.
+def installed_program(name: str) -> Path:
+    """Find a program of ours: beside this Python, or where an installation for one user puts its programs.
 
     Raises HostError where it is in neither.
     """
-    program = f"pulumi-resource-{PROJECT}"
     folders = [Path(sys.executable).parent, Path(sysconfig.get_path("scripts", sysconfig.get_preferred_scheme("user")))]
     for folder in folders:
-        if (folder / program).is_file():
-            return folder
-    raise HostError(program, got="no such program", expected=f"it in {' or '.join(map(str, folders))}", do="install securepacs with pip")
+        if (folder / name).is_file():
+            return folder / name
+    raise HostError(name, got="no such program", expected=f"it in {' or '.join(map(str, folders))}", do="install securepacs with pip")
+
+
+def provider_folder() -> Path:
+    """Find the folder of `pulumi-resource-securepacs`. Raises HostError where it is not installed."""
+    return installed_program(f"pulumi-resource-{PROJECT}").parent
 
 
 @dataclass(frozen=True)

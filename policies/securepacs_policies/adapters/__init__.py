@@ -1,0 +1,21 @@
+"""From resources of a provider to the things that rules look at: one table from a resource's type to the function that reads it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+from securepacs_policies.adapters import docker, kubernetes, own, tls
+from securepacs_policies.things import Adapter, Resource, Thing
+
+__all__ = ["ADAPTERS", "things_of"]
+
+#: A resource's type -> what it declares. What has no entry is no part of a PACS that these rules know.
+ADAPTERS: Final[Mapping[str, Adapter]] = MappingProxyType({**own.ADAPTERS, **docker.ADAPTERS, **kubernetes.ADAPTERS, **tls.ADAPTERS})
+
+
+def things_of(resource: Resource) -> tuple[Thing, ...]:
+    """Give what a resource declares."""
+    adapter = ADAPTERS.get(resource.type)
+    return tuple(adapter(resource)) if adapter else ()

@@ -1,0 +1,192 @@
+"""The resources of pulumi-docker and pulumi-docker-build: containers, Swarm services, networks, volumes, images."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
+
+from securepacs_policies.adapters.parts import part_of
+from securepacs_policies.adapters.settings import in_environment, in_text
+from securepacs_policies.reading import Property, told
+from securepacs_policies.things import Adapter, Build, DataVolume, Mount, Network, Port, Resource, SecretFile, Thing, Workload
+from securepacs_policies.values import is_unknown
+
+#: How a container is told to share a namespace of the host's, by property.
+_NAMESPACES = (("networkMode", "network"), ("pidMode", "pid"), ("ipcMode", "ipc"), ("usernsMode", "user"), ("cgroupnsMode", "cgroup"))
+
+_CONFINEMENTS = frozenset({"seccomp", "apparmor", "label", "systempaths"})
+
+#: Logging drivers that keep no file of their own growing.
+_BOUNDED_LOGS = frozenset({"journald", "syslog", "none", "local"})
+
+
+def _environment(said: Property) -> dict[str, str]:
+    """Give ['NAME=value'] as names and values; one that is not known at all stands under its path."""
+
+    def entry(item: Property) -> tuple[str, str]:
+        text = item.text()
+        if is_unknown(text):
+            return item.path, text
+        name, _, value = text.partition("=")
+        return name, type(text)(value)  # a secret text stays one
+
+    return told(lambda: dict(entry(item) for item in said.items()))
+
+
+def _labels(said: Property) -> dict[str, str]:
+    return told(lambda: {entry["label"].text(): entry["value"].text() for entry in said.items()})
+
+
+def _networks(said: Property) -> tuple[str, ...] | None:
+    """Give the networks that it joins; None where it shares another's, or has none."""
+    mode = said["networkMode"].text()
+    joined = tuple(network["name"].text() for network in said["networksAdvanced"].items())
+    if joined or mode in {"", "bridge", "default"}:
+        return joined
+    return None if mode in {"host", "none"} or mode.startswith("container:") else (mode,)
+
+
+def _mounts(said: Property) -> Iterator[Mount]:
+    for mount in said["mounts"].items():
+        kind, source, target = mount["type"].text(), mount["source"].text(), mount["target"].text()
+        if is_unknown(kind) or kind != "tmpfs":
+            yield Mount(told(lambda kind=kind: kind == "bind"), source, target, mount["readOnly"].flag())  # type: ignore[misc] # bound now
+    for volume in said["volumes"].items():
+        bind = not volume["hostPath"].absent
+        source = volume["hostPath" if bind else "volumeName"].text()
+        yield Mount(bind, source, volume["containerPath"].text(), volume["readOnly"].flag())
+
+
+def _published(said: Property) -> tuple[Port, ...]:
+    ports = [Port(port["internal"].integer(), port["external"].integer(), port["ip"].text(), port.path) for port in said["ports"].items()]
+    if said["publishAllPorts"].flag():
+        ports.append(Port(0, 0, "", "publishAllPorts"))
+    return tuple(ports)
+
+
+def _options(said: Property) -> list[str]:
+    """Give security options in one spelling: 'seccomp=unconfined'."""
+    return [option.replace(":", "=") for option in said["securityOpts"].texts()]
+
+
+def _checks(said: Property) -> bool:
+    """Tell whether there is a health check; ["NONE"] switches the image's off."""
+    tests = said.at("healthcheck", "tests").texts()
+    return bool(tests) and tests[0] != "NONE"
+
+
+def _container(resource: Resource) -> Iterator[Thing]:
+    said = Property(resource.properties)
+    image, environment, labels, ports = (
+        said["image"].text(),
+        _environment(said["envs"]),
+        _labels(said["labels"]),
+        told(lambda: _published(said)),
+    )
+    yield Workload(
+        resource=resource,
+        name=said["name"].text(resource.name),
+        part=told(lambda: part_of(labels, image, lambda: [port.number for port in ports], resource.name)),
+        image=image,
+        ports=ports,
+        networks=told(lambda: _networks(said)),
+        host_namespaces=told(lambda: tuple(namespace for field, namespace in _NAMESPACES if said[field].text() == "host")),
+        privileged=said["privileged"].flag(),
+        capabilities_added=said.at("capabilities", "adds").texts(),
+        capabilities_dropped=said.at("capabilities", "drops").texts(),
+        no_new_privileges=told(lambda: not {"no-new-privileges", "no-new-privileges=true"}.isdisjoint(_options(said))),
+        unconfined=told(
+            lambda: tuple(
+                option.partition("=")[0]
+                for option in _options(said)
+                if option.partition("=")[0] in _CONFINEMENTS and option.endswith(("=unconfined", "=disable"))
+            )
+        ),
+        user=said["user"].text(),
+        devices=told(
+            lambda: (*(device["hostPath"].text() for device in said["devices"].items()), *([] if said["gpus"].absent else ["GPUs"]))
+        ),
+        read_only_root=said["readOnly"].flag(),
+        mounts=told(lambda: tuple(_mounts(said))),
+        memory=told(lambda: said["memory"].number() > 0),
+        processors=told(lambda: any(said[field].number() > 0 for field in ("cpus", "cpuQuota"))),
+        processes=told(lambda: any(limit["name"].text() == "nproc" for limit in said["ulimits"].items())),
+        health_check=told(lambda: _checks(said)),
+        log_limit=told(lambda: bool(said["logOpts"]["max-size"].given()) or said["logDriver"].text() in _BOUNDED_LOGS),
+        environment=environment,
+        command=told(lambda: (*said["entrypoints"].texts(), *said["command"].texts())),
+        labels=labels,
+    )
+    yield from in_environment(environment, resource, "envs")
+    for upload in told(said["uploads"].items):
+        text, mode = upload["content"].text(), upload["permissions"].text("0644")
+        yield SecretFile(resource=resource, path=upload.path, name=upload["file"].text(), mode=mode, text=text)
+        yield from in_text(text, resource, f"{upload.path}.content")
+
+
+def _service(resource: Resource) -> Iterator[Thing]:
+    said = Property(resource.properties)
+    task = said["taskSpec"]
+    spec, limits = task["containerSpec"], task.at("resources", "limits")
+    image, environment, labels = spec["image"].text(), spec["env"].mapping(), _labels(said["labels"])
+    ports = told(
+        lambda: tuple(
+            Port(port["targetPort"].integer(), port["publishedPort"].integer(), "", port.path)
+            for port in said.at("endpointSpec", "ports").items()
+            if not port["publishedPort"].absent
+        )
+    )
+    yield Workload(
+        resource=resource,
+        path=spec.path,
+        name=said["name"].text(resource.name),
+        part=told(lambda: part_of(labels, image, lambda: [port.number for port in ports], resource.name)),
+        image=image,
+        ports=ports,
+        networks=told(lambda: tuple(network["name"].text() for network in task["networksAdvanceds"].items())),
+        capabilities_added=spec["capAdds"].texts(),
+        capabilities_dropped=spec["capDrops"].texts(),
+        no_new_privileges=True,  # Swarm has no way to say it of a service
+        user=spec["user"].text(),
+        read_only_root=spec["readOnly"].flag(),
+        mounts=told(lambda: tuple(_mounts(spec))),
+        memory=told(lambda: limits["memoryBytes"].number() > 0),
+        processors=told(lambda: limits["nanoCpus"].number() > 0),
+        health_check=told(lambda: _checks(spec)),
+        log_limit=task.at("logDriver", "options", "max-size").given(),
+        environment=environment,
+        command=told(lambda: (*spec["commands"].texts(), *spec["args"].texts())),
+        labels=labels,
+    )
+    yield from in_environment(environment, resource, f"{spec.path}.env")
+
+
+def _network(resource: Resource) -> Iterator[Thing]:
+    said = Property(resource.properties)
+    yield Network(resource=resource, name=said["name"].text(resource.name), internal=said["internal"].flag())
+
+
+def _volume(resource: Resource) -> Iterator[Thing]:
+    said = Property(resource.properties)
+    yield DataVolume(resource=resource, name=said["name"].text(resource.name), kept=resource.protect)
+
+
+def _image(resource: Resource) -> Iterator[Thing]:
+    """Of `docker.Image`, `docker.RemoteImage` and `docker-build.Image`: each has its arguments in another place."""
+    said = Property(resource.properties)
+    for place in (said["buildArgs"], said.at("build", "args"), said.at("build", "buildArgs"), said.at("build", "buildArg")):
+        if not place.absent:
+            yield Build(resource=resource, path=place.path, arguments=place.mapping())
+
+
+ADAPTERS: Mapping[str, Adapter] = MappingProxyType(
+    {
+        "docker:index/container:Container": _container,
+        "docker:index/service:Service": _service,
+        "docker:index/network:Network": _network,
+        "docker:index/volume:Volume": _volume,
+        "docker:index/image:Image": _image,
+        "docker:index/remoteImage:RemoteImage": _image,
+        "docker-build:index:Image": _image,
+    }
+)
