@@ -35,6 +35,8 @@ __all__ = ["Analyzer", "passphrase_length", "serve"]
 NAME: Final = "securepacs"
 VERSION: Final = "0.1.0"
 
+_ALL: Final = "all"
+
 _LARGEST_MESSAGE: Final = 400 << 20  # bytes; the engine's own limit
 _LONGEST_SECRET: Final = 4096  # characters; a longer text is a file, not a password or a key
 
@@ -130,6 +132,8 @@ class Analyzer(analyzer_pb2_grpc.AnalyzerServicer):
     def Configure(self, request: analyzer_pb2.ConfigureAnalyzerRequest, context: grpc.ServicerContext) -> empty_pb2.Empty:
         """Take levels, parameters and exceptions. A name that no rule has ends the run: a typing error must not turn nothing off."""
         for name, asked in request.policyConfig.items():
+            if name == _ALL:  # the engine has written its level beside each rule
+                continue
             if name not in self._rules:
                 context.abort(grpc.StatusCode.INVALID_ARGUMENT, f"no rule is called '{name}'; docs/rules.md lists all")
             properties = json_format.MessageToDict(asked.properties)

@@ -50,7 +50,7 @@ def capability_added(workload: Workload, parameters: Parameters) -> Iterator[str
     "capabilities-kept",
     "All capabilities are dropped",
     why="The engine's default set lets a service that was broken into change owners, forge packets and more.",
-    remedy="Drop ALL.",
+    remedy="Docker: capabilities={drops: ['ALL']}. Kubernetes: capabilities: {drop: [ALL]}.",
     severity="medium",
     controls=("container-privileges",),
     needs=("capabilities_dropped",),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import dataclasses
 from collections.abc import Mapping
 from types import FunctionType
@@ -48,11 +47,18 @@ def _held(value: Any, step: str | int) -> Any:  # noqa: ANN401 - properties have
     return value[step]
 
 
+def _copied(value: Any) -> Any:  # noqa: ANN401 - properties have any shape
+    """Copy dictionaries and lists; what is in them (a Pulumi output, say) stays itself."""
+    if isinstance(value, Mapping):
+        return {name: _copied(held) for name, held in value.items()}
+    return [_copied(held) for held in value] if isinstance(value, list) else value
+
+
 def changed(declared: Declared, path: Path, value: object) -> Declared:
     """Change one property. A function as value is given what stands there."""
     if path == (PROTECT,):
         return dataclasses.replace(declared, protect=bool(value))
-    properties: dict[str, Any] = copy.deepcopy(dict(declared.properties))
+    properties: dict[str, Any] = _copied(declared.properties)
     place: Any = properties
     for step in path[:-1]:
         place = _held(place, step)
