@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import dataclasses
 import datetime
 import fnmatch
@@ -9,6 +10,7 @@ import hashlib
 import importlib.metadata
 import json
 import os
+import shutil
 import stat
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -95,7 +97,8 @@ class Verification:
             check_folder(given.out, given.signing_key)
         self.began = datetime.datetime.now(datetime.UTC)
         self.folder = Path(tempfile.mkdtemp(prefix="pacs-verify-"))
-        """Images and forged certificates of this run; removed at its end."""
+        """Images and forged certificates of this run; removed at its end, however it ends."""
+        atexit.register(shutil.rmtree, self.folder, ignore_errors=True)
         bundles = given.bundles or given.target_file.parent / "bundles"
         if given.bundles and not bundles.is_dir():
             raise BundleError(f"{bundles}: is no folder; bundles are BUNDLES/PEER/cert.pem, key.pem and ca.pem")
