@@ -40,14 +40,28 @@ def found(record: Record, trail: Trail, what: str, pattern: str, **words: str) -
     record.fact(f"record of {what}", expected="found by the probe's own name", told=told, holds=seen)
 
 
-def leaves(record: Record, trail: Trail, what: str, attempt: Attempt, wanted: Outcome, pattern: str, **words: str) -> None:
-    """Try something, and note whether it leaves its record. Where it did not end as it should, there is no such record to be looked for."""
+def granted(record: Record, trail: Trail, what: str, attempt: Attempt, pattern: str, **words: str) -> None:
+    """Try what is declared to work, and note whether it leaves its record. What was not granted has none to be looked for."""
     trail.begin()
     seen = record.look(attempt)
-    if seen.outcome is wanted:
+    if seen.outcome is Outcome.ACCEPTED:
         found(record, trail, what, pattern, **words)
     else:
-        record.unknown(f"record of {what}", f"it should have been {wanted}, and was {seen.outcome} ({seen.code})")
+        record.unknown(f"record of {what}", f"it was not granted: {seen.outcome} at {seen.layer} ({seen.code})")
+
+
+def denied(record: Record, trail: Trail, what: str, attempt: Attempt, control: Attempt, pattern: str, **words: str) -> None:
+    """Try what is to be refused, between two controls, and note whether it leaves its record. A system that is down denies nothing."""
+    trail.begin()
+    (refusal,) = record.bracket(control).tries([(attempt, DENIED)])
+    if refusal.verdict is Verdict.REFUSED:
+        found(record, trail, what, pattern, **words)
+    else:
+        record.not_tested(f"record of {what}", "it was not refused")
+
+
+#: By whom something is denied: not by the network.
+DENIED = at({Layer.TLS, Layer.ASSOCIATION, Layer.CONTEXT, Layer.DIMSE, Layer.HTTP})
 
 
 @check(
@@ -64,21 +78,17 @@ def test_denials_leave_records(verification: Verification, pacs: Pacs, record: R
     log, trail = there
     able = pacs.with_verb("echo")
     if able:
-        line = pacs.caller(able[0]).line
+        line, echo = pacs.caller(able[0]).line, pacs.echo_control()
         false_name = association.echo(f"{able[0]}'s line under a false name", line, stranger.called, stranger.ae_title)
-        trail.begin()
-        (refusal,) = record.bracket(pacs.echo_control()).tries([(false_name, at({Layer.ASSOCIATION, Layer.TLS}))])
-        if refusal.verdict is Verdict.REFUSED:
-            found(record, trail, "a false name", log.denial, ae=stranger.ae_title, peer=able[0])
-        else:
-            record.not_tested("record of a false name", "it was not refused")
+        denied(record, trail, "a false name", false_name, echo, log.denial, ae=stranger.ae_title, peer=able[0])
     else:
         record.not_tested("a false name", NO_PEER)
-    if pacs.target.dicom.tls and log.anonymous:
+    if able and pacs.target.dicom.tls and log.anonymous:
         anonymous = association.echo("a stranger without a certificate", stranger.line, stranger.called, stranger.ae_title)
-        leaves(record, trail, "no certificate", anonymous, Outcome.REFUSED, log.anonymous)
+        denied(record, trail, "no certificate", anonymous, echo, log.anonymous)
     else:
-        record.not_tested("no certificate", "the target does not say what its record looks like (log.anonymous)")
+        why = "the target does not say what its record looks like (log.anonymous)" if able else NO_PEER
+        record.not_tested("no certificate", why)
     _person_denied(pacs, record, trail, log)
     off = trail.clock()
     if off is None:
@@ -100,7 +110,7 @@ def _person_denied(pacs: Pacs, record: Record, trail: Trail, log: Log) -> None:
         return
     user, request = refused[0]
     attempt = people.asked(pacs, routes.as_person(request, pacs.login(user)), f"as {user}", http.judge_gate)
-    leaves(record, trail, what, attempt, Outcome.REFUSED, log.person_denied, user=user)
+    denied(record, trail, what, attempt, person_control(pacs, user=user), log.person_denied, user=user)
 
 
 @check(
@@ -117,14 +127,12 @@ def test_accesses_leave_records(verification: Verification, pacs: Pacs, record: 
     log, trail = there
     able = pacs.with_verb("echo")
     if able:
-        echo = pacs.echo_control(able[0])
-        leaves(record, trail, "a granted echo", echo, Outcome.ACCEPTED, log.access, ae=able[0], peer=able[0])
+        granted(record, trail, "a granted echo", pacs.echo_control(able[0]), log.access, ae=able[0], peer=able[0])
     else:
         record.not_tested("a granted echo", NO_PEER)
     signed_in = pacs.people()
     if signed_in and log.person:
-        request = person_control(pacs, user=signed_in[0])
-        leaves(record, trail, "a person's request", request, Outcome.ACCEPTED, log.person, user=signed_in[0])
+        granted(record, trail, "a person's request", person_control(pacs, user=signed_in[0]), log.person, user=signed_in[0])
     else:
         why = "nobody's password is at hand" if log.person else "the target does not say what its record looks like (log.person)"
         record.not_tested("a person's request", why)

@@ -118,7 +118,33 @@ def test_what_did_not_happen_leaves_no_record(tmp_path: Path, outcome: Outcome, 
         return Observation(Layer.DIMSE, outcome, "0x0000")
 
     record = Record()
-    audit.leaves(record, opened(file), "an echo", Attempt("echo", observe), Outcome.ACCEPTED, "peer={ae}", ae="CT01")
+    audit.granted(record, opened(file), "an echo", Attempt("echo", observe), "peer={ae}", ae="CT01")
+    assert record.status is status
+
+
+@pytest.mark.usefixtures("soon")
+@pytest.mark.parametrize(
+    ("served", "outcome", "writes", "status"),
+    [
+        (True, Outcome.REFUSED, True, Status.PASSED),
+        (True, Outcome.REFUSED, False, Status.FOUND),
+        (False, Outcome.REFUSED, False, Status.INCONCLUSIVE),
+        (True, Outcome.TIMEOUT, False, Status.INCONCLUSIVE),
+        (True, Outcome.ACCEPTED, False, Status.FOUND),
+    ],
+)
+def test_a_system_that_is_down_denies_nothing(tmp_path: Path, served: bool, outcome: Outcome, writes: bool, status: Status) -> None:  # noqa: FBT001 - the table's values
+    """A denial without its record is a finding only where honest callers are served before and after."""
+    file = tmp_path / "pacs.log"
+    file.touch()
+
+    def observe() -> Observation:
+        file.write_text("peer=ZZ01\n" if writes else "", encoding="utf-8")
+        return Observation(Layer.ASSOCIATION, outcome, "1/1/3")
+
+    control = Attempt("control", lambda: Observation(Layer.DIMSE, Outcome.ACCEPTED if served else Outcome.REFUSED, "0x0000"))
+    record = Record()
+    audit.denied(record, opened(file), "a false name", Attempt("false name", observe), control, "peer={ae}", ae="ZZ01")
     assert record.status is status
 
 
