@@ -263,6 +263,12 @@ RECORDS = (
         declared(lambda target: target["waivers"][0].update(until="2020-01-01")),
     ),
     Mutant(
+        "expectation-misspelt",
+        "the declaration narrows a check that does not exist",
+        ("target.declared",),
+        declared(lambda target: target["expects"].update({"mtls.anonymus": {"layers": ["tls"]}})),
+    ),
+    Mutant(
         "residue",
         "synthetic studies cannot be removed",
         ("target.residue",),
