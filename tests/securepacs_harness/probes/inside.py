@@ -11,7 +11,10 @@ from typing import Any
 
 import testinfra
 
+from securepacs_harness.errors import HarnessError
+
 _LISTEN = "0A"
+_UNREACHED = 255
 _TABLES = ("/proc/net/tcp", "/proc/net/tcp6")
 
 
@@ -29,6 +32,10 @@ _TOO_LONG = 124
 #: Images are no texts: grep tells them apart, where it can.
 _TEXTS = "text=cat; grep -I x /dev/null 2>/dev/null; [ $? = 1 ] && text='grep -hI .';"
 _BYTES = 32_000_000
+
+
+class InsideError(HarnessError):
+    """The target file names a part in a way that testinfra does not know."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, order=True)
@@ -216,17 +223,25 @@ class Inside:
     """One container (or host) seen through a testinfra specification such as docker://NAME."""
 
     def __init__(self, specification: str) -> None:
-        self._host: Any = testinfra.get_host(specification)
+        """Raises InsideError for a specification that testinfra does not know."""
+        try:
+            self._host: Any = testinfra.get_host(specification)
+        except (ImportError, RuntimeError, ValueError) as error:
+            raise InsideError(f"inside: got '{specification}', expected docker://NAME, ssh://HOST or local:// ({error})") from None
 
     def run(self, command: str, *arguments: str) -> tuple[int, str]:
-        """Run a command; give its exit status and what it printed."""
-        done = self._host.run(command, *arguments)
+        """Run a command; give its exit status and what it printed. A host that cannot be reached is status 255, as ssh has it."""
+        try:
+            done = self._host.run(command, *arguments)
+        except RuntimeError:
+            # testinfra's ssh raises it with all that was said, and takes a command that ends with 255 for the same.
+            return _UNREACHED, ""
         return int(done.rc), _text(done)
 
     def read(self, path: str) -> str:
         """Give a file's text; '' where it cannot be read."""
-        done = self._host.run("cat %s", path)
-        return _text(done) if done.rc == 0 else ""
+        status, out = self.run("cat %s", path)
+        return out if status == 0 else ""
 
     def size(self, path: str) -> int | None:
         """Give a file's length in bytes; None where it cannot be read."""
