@@ -14,7 +14,6 @@ from typing import Annotated, Any
 import tomli_w
 import typer
 from pulumi import automation
-from rich.markup import escape
 from rich.table import Column, Table
 
 from securepacs import inventory
@@ -25,7 +24,7 @@ from securepacs.commands import keys as cli_keys
 from securepacs.commands import verify as cli_verify
 from securepacs.commands.deployment import bring_up, check_host, declared, outputs_of, place_of, whole_numbers
 from securepacs.commands.progress import Progress
-from securepacs.commands.terminal import Config, Json, Stack, Yes, consents, noted, stack_option, told
+from securepacs.commands.terminal import Config, Json, Stack, Yes, consents, noted, stack_option, tell_mistake, told
 from securepacs.errors import ConfigurationError, ExpiryError, NotFoundError, RefusedError, SecurePacsError
 from securepacs.failures import engine_failed, known_failure
 from securepacs.gateway import slug
@@ -321,6 +320,5 @@ def main() -> None:
             # The state, or a file that is made for a moment, found no place on the disk.
             raise known_failure(os.strerror(failed.errno).lower() if failed.errno == errno.ENOSPC else "") or failed from None
     except SecurePacsError as error:
-        for line in str(error).splitlines():
-            noted.print(f"[red]error:[/red] {escape(line)}", highlight=False, soft_wrap=True)
+        tell_mistake(error)
         sys.exit(error.exit_status)

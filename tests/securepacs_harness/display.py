@@ -36,7 +36,7 @@ def catalogue(checks: Iterable[Check]) -> Table:
 
 
 class Display:
-    """Shows one run. `problems` is why it could not be made."""
+    """Shows one run. `problems` is why it could not be made to its end; `written` whether its evidence is there, where it was asked for."""
 
     def __init__(self, told: Console, noted: Console) -> None:
         self._told = told
@@ -44,12 +44,18 @@ class Display:
         self._began = time.monotonic()
         self._progress: Progress | None = None
         self.problems: list[str] = []
+        self.written = False
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         """Keep what could not be read: a broken file of somebody's own checks."""
         if report.failed:
             last = str(report.longrepr).strip().splitlines()[-1:]
             self.problems.append(f"{report.nodeid}: cannot be read as checks: {''.join(last)}")
+
+    def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
+        """Keep why a run was ended before its end."""
+        asked = isinstance(excinfo.value, KeyboardInterrupt)
+        self.problems.append("interrupted" if asked else str(excinfo.value).removeprefix("securepacs-harness: "))
 
     def pytest_pacs_begun(self, checks: int) -> None:
         """Begin to show progress, where somebody watches."""
@@ -75,6 +81,9 @@ class Display:
             self._progress.stop()
         if problem:
             self.problems.append(problem)
+        if not run.checks:
+            return
+        self.written = not problem
         for status in (Status.FOUND, Status.INCONCLUSIVE, Status.WAIVED):
             for check in run.checks:
                 if check.status is status:

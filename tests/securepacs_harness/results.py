@@ -134,6 +134,8 @@ class Run(_Fact):
     budget: int
     waivers: tuple[WaiverState, ...] = ()
     checks: tuple[CheckResult, ...]
+    unfinished: bool = False
+    """Whether it was ended before its end, so that it shows less than it says."""
 
     def count(self, status: Status) -> int:
         """Count the checks that ended so."""
@@ -141,7 +143,9 @@ class Run(_Fact):
 
     @property
     def exit_code(self) -> int:
-        """Give the run's exit status: 0 clean, 1 findings, 2 inconclusive."""
+        """Give the run's exit status: 0 clean, 1 findings, 2 inconclusive, 3 not run to its end."""
+        if self.unfinished:
+            return 3
         if self.count(Status.FOUND):
             return 1
         return 2 if self.count(Status.INCONCLUSIVE) or not self.count(Status.PASSED) else 0

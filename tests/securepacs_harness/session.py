@@ -29,7 +29,7 @@ from securepacs_harness.probes.inside import Inside
 from securepacs_harness.reach import Pacs, password_variable
 from securepacs_harness.record import Record
 from securepacs_harness.residue import Canaries
-from securepacs_harness.results import Case, CheckResult, Run, Status, TargetFacts, Tier, WaiverState
+from securepacs_harness.results import WORST_FIRST, Case, CheckResult, Run, Status, TargetFacts, Tier, WaiverState
 from securepacs_harness.target import Target, Waiver, load_target
 
 
@@ -84,6 +84,15 @@ def fingerprint_of(target: Target) -> str:
     return hashlib.sha256(json.dumps(target.model_dump(mode="json"), sort_keys=True).encode()).hexdigest()
 
 
+def keep_apart(out: Path, given: Given, bundles: Path) -> None:
+    """See that evidence, which is handed on, does not come to lie among what is kept secret. Raises BundleError."""
+    place = out.resolve()
+    for path in (given.target_file, bundles, given.passwords, given.signing_key, given.authority):
+        inside = path is not None and path.is_dir() and place.is_relative_to(path.resolve())
+        if inside or (path is not None and path.exists() and out.is_dir() and path.resolve().is_relative_to(place)):
+            raise BundleError(f"{out}: got a folder with {path} in or around it, expected one for evidence alone")
+
+
 class Verification:
     """One run. It is made before the first check, and makes the Run after the last."""
 
@@ -93,18 +102,20 @@ class Verification:
         self.allowed = authorisation.require(self.target, today)
         self.tiers = tiers_up_to(given.highest)
         self.given = given
+        bundles = given.bundles or given.target_file.parent / "bundles"
         if given.out:
+            keep_apart(given.out, given, bundles)
             check_folder(given.out, given.signing_key)
         self.began = datetime.datetime.now(datetime.UTC)
-        self.folder = Path(tempfile.mkdtemp(prefix="pacs-verify-"))
-        """Images and forged certificates of this run; removed at its end, however it ends."""
-        atexit.register(shutil.rmtree, self.folder, ignore_errors=True)
-        bundles = given.bundles or given.target_file.parent / "bundles"
         if given.bundles and not bundles.is_dir():
             raise BundleError(f"{bundles}: is no folder; bundles are BUNDLES/PEER/cert.pem, key.pem and ca.pem")
         passwords = read_passwords(given, self.target, os.environ)
         budget = self.target.budget
         self.spending = Spending(budget.connections, budget.seconds)
+        self.folder = Path(tempfile.mkdtemp(prefix="pacs-verify-"))
+        """Images and forged certificates of this run; removed at its end."""
+        atexit.register(shutil.rmtree, self.folder, ignore_errors=True)
+        atexit.register(shutil.rmtree, self.folder, ignore_errors=True)
         self.pacs = Pacs(self.target, Bundles(bundles, self.folder / "issued"), passwords, self.spending)
         if given.authority:
             self._issue(given.authority)
@@ -171,17 +182,15 @@ class Verification:
                 return case.model_copy(update={"status": Status.WAIVED, "told": f"{case.told}; {told}".lstrip("; ")})
         return case
 
-    def finish(self, check: Check, record: Record, seconds: float) -> CheckResult:
+    def judge(self, check: Check, record: Record, seconds: float) -> CheckResult:
         """Make the result of a check out of its record; what is waived counts no more as a finding."""
         record.cases = [self._waived(check, case) for case in record.cases]
-        return self.keep(
-            CheckResult(
-                **_known(check),
-                status=record.status,
-                reason=record.reason,
-                cases=tuple(record.cases),
-                seconds=round(seconds, 2),
-            )
+        return CheckResult(
+            **_known(check),
+            status=record.status,
+            reason=record.reason,
+            cases=tuple(record.cases),
+            seconds=round(seconds, 2),
         )
 
     def leave_out(self, check: Check, why: str) -> CheckResult:
@@ -189,8 +198,9 @@ class Verification:
         return self.keep(CheckResult(**_known(check), status=Status.NOT_TESTED, reason=why))
 
     def keep(self, result: CheckResult) -> CheckResult:
-        """Add a result."""
-        self._results[result.id] = result
+        """Add a result. A check that is made more than once, with other parameters, keeps what each time found."""
+        before = self._results.get(result.id)
+        self._results[result.id] = together(before, result) if before else result
         return result
 
     @property
@@ -232,6 +242,21 @@ class Verification:
             days_left=(waiver.until - self._today).days,
             used=waiver in self._waivers_used,
         )
+
+
+def together(first: CheckResult, second: CheckResult) -> CheckResult:
+    """Give one result of a check that was made twice: the worst of both, with the cases of both."""
+    status = next(status for status in WORST_FIRST if status in {first.status, second.status})
+    worst = next(result for result in (first, second) if result.status is status)
+    cases = (*_cases_of(first), *_cases_of(second))
+    return worst.model_copy(update={"cases": cases, "seconds": round(first.seconds + second.seconds, 2)})
+
+
+def _cases_of(result: CheckResult) -> tuple[Case, ...]:
+    """Give a result's cases; of one that has none its reason, so that it is told beside another's."""
+    if result.cases or result.status is Status.PASSED:
+        return result.cases
+    return (Case(what=result.title, claim="fact", expected="to be tried", status=result.status, told=result.reason),)
 
 
 def _known(check: Check) -> dict[str, object]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,9 +14,9 @@ from rich.console import Console
 
 from securepacs_harness.check import packaged
 from securepacs_harness.display import Display, catalogue
-from securepacs_harness.errors import HarnessError
+from securepacs_harness.errors import HarnessError, TargetError
 from securepacs_harness.evidence.manifest import problems_of
-from securepacs_harness.plugin import COULD_NOT_RUN, FINDINGS
+from securepacs_harness.plugin import CLEAN, COULD_NOT_RUN, FINDINGS, INCONCLUSIVE
 from securepacs_harness.reach import password_variable
 from securepacs_harness.results import Tier, results_schema
 from securepacs_harness.session import VERIFICATION, Given, Verification
@@ -25,6 +26,9 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_mar
 _PASSWORDS = f'JSON {{"USER": "PASSWORD"}}, mode 0600; else the variables {password_variable("<user>")}.'
 
 _AUTHORITY = "cert.pem and key.pem of the peers' authority, to sign certificates that must be refused."
+
+#: What a run ends with; pytest has more, for its own options and files.
+_OURS = (CLEAN, FINDINGS, INCONCLUSIVE, COULD_NOT_RUN)
 
 told, noted = Console(), Console(stderr=True)
 
@@ -74,6 +78,13 @@ def _asked(target: Path) -> dict[str, str]:
     }
 
 
+def _there(own: list[Path]) -> None:
+    """Find out whether the checks of one's own are there. Raises TargetError."""
+    for path in own:
+        if not Path(str(path).partition("::")[0]).exists():
+            raise TargetError(f"--own {path}: is not there; it names a pytest file or a folder of them")
+
+
 @app.command()
 def verify(
     target: Annotated[Path | None, typer.Argument(metavar="TARGET", help="Target file (.toml or .json) that declares the PACS.")] = None,
@@ -104,19 +115,21 @@ def verify(
         raise _stop("TARGET: got nothing, expected a target file; `pacs-verify --schema` says what it holds")
     try:
         more = _asked(target) if ask else {}
+        _there(own or [])
         given = Given(target, bundles, passwords, tier, vantage, out, sign, authority, more)
         verification = Verification(given)
     except HarnessError as error:
         raise _stop(str(error)) from None
     display = Display(told, noted)
-    options = ["--pyargs", "securepacs_harness.checks", *map(str, own or ()), "-s", "-p", "no:terminal", "-p", "no:cacheprovider"]
-    options += ["-c", "/dev/null", "--rootdir", str(Path.cwd()), "--pacs-only", only]
+    options = ["-p", "securepacs-harness", "--pyargs", "securepacs_harness.checks", *map(str, own or ()), "-s"]
+    options += ["-p", "no:terminal", "-p", "no:cacheprovider", "-c", "/dev/null", "--rootdir", str(Path.cwd()), "--pacs-only", only]
+    os.environ.pop("PYTEST_ADDOPTS", None)  # it is meant for the tests of somebody's own project
     status = int(pytest.main(options, plugins=[Prepared(verification), display]))
+    if out and display.written:
+        told.print(f"evidence: {out / 'report.html'}", markup=False, highlight=False, soft_wrap=True)
     if display.problems:
         raise _stop("\n".join(display.problems))
-    if out:
-        told.print(f"evidence: {out / 'report.html'}", markup=False, highlight=False, soft_wrap=True)
-    raise typer.Exit(status)
+    raise typer.Exit(status if status in _OURS else COULD_NOT_RUN)
 
 
 def main() -> None:

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 #: What a command answers, and what it tells meanwhile.
 told, noted = Console(), Console(stderr=True)
@@ -15,6 +16,12 @@ Stack = Annotated[str, typer.Option("--stack", "-s", help="The stack: one stack 
 Config = Annotated[Path | None, typer.Option("--config", "-c", help="The stack's configuration; default Pulumi.STACK.yaml of the project.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for a program to read.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+
+
+def tell_mistake(error: BaseException) -> None:
+    """Tell what a user is to know of an error, a line of it each."""
+    for line in str(error).splitlines():
+        noted.print(f"[red]error:[/red] {escape(line)}", highlight=False, soft_wrap=True)
 
 
 def consents(question: str, *, yes: bool) -> bool:

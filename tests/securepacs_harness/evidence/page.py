@@ -48,6 +48,7 @@ _VERDICTS = {
     0: ("passed", "Everything that was tested is as declared."),
     1: ("found", "The system does otherwise than declared."),
     2: ("inconclusive", "Not everything could be shown: what is inconclusive is no pass."),
+    3: ("inconclusive", "The run was ended before its end: what was not tried is not shown."),
 }
 
 #: The layers in words, from the outside inwards, with where their answers are defined.

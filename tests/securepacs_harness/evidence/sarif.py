@@ -126,8 +126,8 @@ def _invocation(run: Run) -> dict[str, Any]:
     """Tell of the run itself (section 3.20), and of each check that showed nothing."""
     unsure = [(index, check) for index, check in enumerate(run.checks) if check.status is Status.INCONCLUSIVE]
     return {
-        # A run that could not be made writes no evidence: what stands here went to its end, whatever it found.
-        "executionSuccessful": True,
+        # Whatever it found: only a run that was ended before its end did not do what it was to do.
+        "executionSuccessful": not run.unfinished,
         "exitCode": run.exit_code,
         "startTimeUtc": _moment(run.began),
         "endTimeUtc": _moment(run.ended),

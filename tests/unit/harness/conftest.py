@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -37,3 +38,11 @@ def clinic(_clinic: Clinic) -> Iterator[Clinic]:
     _clinic.refuse.clear()
     yield _clinic
     _clinic.refuse.clear()
+
+
+@pytest.fixture
+def served() -> Iterator[Any]:
+    """A PACS that serves CT01 and WS01, without TLS."""
+    server = start_archive(set(), None)
+    yield server
+    server.shutdown()

@@ -11,7 +11,7 @@ import pytest
 import xmlschema
 from junitparser import JUnitXml
 
-from securepacs_harness.evidence import WRITERS, oscal, sarif
+from securepacs_harness.evidence import WRITERS, oscal, page, sarif
 from securepacs_harness.results import Run, Status
 from securepacs_policies.controls import CONTROLS, FRAMEWORKS
 from unit.harness.runs import EVERY, NOW, REMEDY, RUNS, case, result, run_of
@@ -74,6 +74,16 @@ def test_sarif_tells_each_status_by_its_kind() -> None:
     assert suppressed[0]["suppressions"][0]["properties"] == {"owner": "Dr. B", "until": "2026-11-25", "daysLeft": 5}
     (noted,) = told["invocations"][0]["toolExecutionNotifications"]
     assert noted["associatedRule"]["id"] == next(check.id for check in EVERY.checks if check.status is Status.INCONCLUSIVE)
+
+
+def test_an_unfinished_run_is_never_clean() -> None:
+    """Every form of a run that was ended before its end says so, though all that it tried passed."""
+    run = run_of(Status.PASSED, waivers=(), unfinished=True)
+    assert run.exit_code == 3
+    (invocation,) = (one["invocations"][0] for one in json.loads(sarif.write(run))["runs"])
+    assert (invocation["executionSuccessful"], invocation["exitCode"]) == (False, 3)
+    assert "The run was ended before its end" in page.write(run)
+    assert '"value": "3"' in WRITERS["oscal-assessment-results.json"](run)
 
 
 def test_a_finding_has_the_same_print_in_every_run() -> None:

@@ -4,15 +4,14 @@ import json
 import socket
 import sys
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from securepacs_harness import verify
-from securepacs_harness.results import Run, Status
-from unit.harness.standin import start_archive
+from securepacs_harness.results import Status
+from unit.harness.plugged import declared, run, statuses
 
 pytest_plugins = ("pytester",)
 
@@ -69,37 +68,9 @@ def test_plain_assertion(peer):
 '''
 
 
-@pytest.fixture
-def served() -> Iterator[Any]:
-    """A PACS that serves CT01 and WS01, without TLS."""
-    server = start_archive(set(), None)
-    yield server
-    server.shutdown()
-
-
-def declared(port: int, **more: Any) -> dict[str, Any]:  # noqa: ANN401 - sections of a target file
-    """Declare the stand-in."""
-    dicom = {"host": "127.0.0.1", "port": port, "ae_title": "ARCHIVE", "tls": False, "client_certificates": False}
-    return {"version": 1, "name": "standin", "dicom": dicom, "peers": {"CT01": {"verbs": ["echo", "store"]}}, **more}
-
-
-def run(pytester: pytest.Pytester, target: dict[str, Any], *options: str, checks: str = CHECKS) -> tuple[int, Run]:
-    """Run checks against a target, in a process of their own."""
-    pytester.makepyfile(test_own=checks)
-    file = pytester.path / "target.json"
-    file.write_text(json.dumps(target), encoding="utf-8")
-    done = pytester.runpytest_subprocess("--pacs-target", str(file), "--pacs-out", "evidence", "-p", "no:cacheprovider", *options)
-    return int(done.ret), Run.model_validate_json((pytester.path / "evidence" / "results.json").read_text(encoding="utf-8"))
-
-
-def statuses(run: Run) -> dict[str, Status]:
-    """Give how each check ended."""
-    return {check.id: check.status for check in run.checks}
-
-
 def test_each_check_ends_in_its_own_way(pytester: pytest.Pytester, served: Any) -> None:  # noqa: ANN401 - pynetdicom's server
     """A user's checks pass, find, leave out and break, each told as what it is; the run ends with 1 for its findings."""
-    status, run_ = run(pytester, declared(served.server_address[1]))
+    status, run_ = run(pytester, declared(served.server_address[1]), checks=CHECKS)
     assert statuses(run_) == {
         "own.granted": Status.PASSED,
         "own.refused": Status.PASSED,
@@ -121,7 +92,7 @@ def test_a_server_that_is_down_is_inconclusive(pytester: pytest.Pytester) -> Non
     """Where nothing listens no refusal counts, nothing is found, and the run ends with 2."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-    status, run_ = run(pytester, declared(port), "-k", "refused or granted or found")
+    status, run_ = run(pytester, declared(port), "-k", "refused or granted or found", checks=CHECKS)
     ended = {id: status for id, status in statuses(run_).items() if id in {"own.refused", "own.granted", "own.found"}}
     assert set(ended.values()) == {Status.INCONCLUSIVE}
     assert status == 2
@@ -133,7 +104,7 @@ def test_a_server_that_never_answers_is_inconclusive(pytester: pytest.Pytester) 
         held: list[socket.socket] = []
         threading.Thread(target=_swallow, args=(silent, held), daemon=True).start()
         target = declared(silent.getsockname()[1], budget={"seconds": 3})
-        status, run_ = run(pytester, target, "-k", "refused")
+        status, run_ = run(pytester, target, "-k", "refused", checks=CHECKS)
     assert statuses(run_)["own.refused"] is Status.INCONCLUSIVE
     assert status == 2
 
@@ -152,7 +123,7 @@ def _swallow(silent: socket.socket, held: list[socket.socket]) -> None:
 def test_a_waiver_ends_on_its_day(pytester: pytest.Pytester, served: Any, until: str, status: Status, code: int) -> None:  # noqa: ANN401 - as above
     """A finding is waived until the waiver's last day, with its owner in the words; afterwards it is a finding again."""
     waiver = {"what": "find", "check": "own.found", "reason": "old software", "owner": "Dr. B", "until": until}
-    ended, run_ = run(pytester, declared(served.server_address[1], waivers=[waiver]), "-k", "found or granted")
+    ended, run_ = run(pytester, declared(served.server_address[1], waivers=[waiver]), "-k", "found or granted", checks=CHECKS)
     assert (statuses(run_)["own.found"], ended) == (status, code)
     assert run_.waivers[0].used is (status is Status.WAIVED)
 
@@ -168,7 +139,7 @@ def test_the_target_says_at_which_layer(pytester: pytest.Pytester, served: Any) 
 
 def test_a_spent_budget_is_told(pytester: pytest.Pytester, served: Any) -> None:  # noqa: ANN401 - as above
     """A run makes no connection beyond its budget, and what it could not try is inconclusive."""
-    status, run_ = run(pytester, declared(served.server_address[1], budget={"connections": 1}), "-k", "granted or refused")
+    status, run_ = run(pytester, declared(served.server_address[1], budget={"connections": 1}), "-k", "granted or refused", checks=CHECKS)
     assert (run_.connections, run_.budget, status) == (1, 1, 2)
     assert statuses(run_)["own.refused"] is Status.INCONCLUSIVE
 
@@ -189,79 +160,14 @@ def test_what_cannot_run_ends_with_three(pytester: pytest.Pytester, change: dict
     assert "Traceback" not in str(done.stderr)
 
 
-#: Checks that end before they could record anything.
-ENDED_EARLY = '''
-import pytest
-from pytest import mark, skip
-from securepacs_harness import check
-from securepacs_harness.errors import BundleError
-
-
-@pytest.fixture
-def caller():
-    raise BundleError("bundles: holds no bundle of CT01")
-
-
-@pytest.fixture
-def broken_end():
-    yield
-    raise OSError("the end of a fixture")
-
-
-@check("own.fixture", "Its fixture fails")
-def test_fixture(caller, record):
-    """It is not made."""
-    record.fact("x", expected="x", told="x", holds=True)
-
-
-@check("own.skipped", "It leaves itself out")
-def test_skipped(record):
-    """It is left out by pytest's own word."""
-    skip("not on this site")
-
-
-@mark.skip(reason="not today")
-@check("own.marked", "It is left out by a mark")
-def test_marked(record):
-    """It is left out by pytest's own mark."""
-
-
-@check("own.failed", "It ends by pytest's own word")
-def test_failed(record):
-    """It ends by pytest's own word."""
-    pytest.fail("it does not work")
-'''
-
-
-def test_nothing_ends_without_a_result(pytester: pytest.Pytester, served: Any) -> None:  # noqa: ANN401 - as above
-    """A fixture that fails is inconclusive, and what is left out by pytest's own words stands in the results with its reason."""
-    code, found = run(pytester, declared(served.server_address[1]), checks=ENDED_EARLY)
-    assert statuses(found) == {
-        "own.fixture": Status.INCONCLUSIVE,
-        "own.skipped": Status.NOT_TESTED,
-        "own.marked": Status.NOT_TESTED,
-        "own.failed": Status.INCONCLUSIVE,
-    }
-    assert code == 2
-    reasons = {check.id: check.reason for check in found.checks}
-    assert "holds no bundle of CT01" in reasons["own.fixture"]
-    assert (reasons["own.skipped"], reasons["own.marked"]) == ("not on this site", "not today")
-
-
-def test_a_failure_that_no_result_tells_is_not_clean(pytester: pytest.Pytester, served: Any) -> None:  # noqa: ANN401 - as above
-    """A fixture that breaks at its end, after a check that passed, ends the run with 3 and not with 0."""
-    checks = ENDED_EARLY.partition('@check("own.fixture"')[0] + CLEAN_BUT_FOR_ITS_END
-    code, found = run(pytester, declared(served.server_address[1]), checks=checks)
-    assert statuses(found) == {"own.ended": Status.PASSED}
-    assert code == 3
-
-
-CLEAN_BUT_FOR_ITS_END = '''
-@check("own.ended", "It passes")
-def test_ended(broken_end, record):
-    """It passes, and its fixture does not."""
-    record.fact("x", expected="x", told="x", holds=True)
-'''
+def test_several_processes_are_refused(pytester: pytest.Pytester) -> None:
+    """With pytest-xdist's -n no run begins: it has one budget and one order."""
+    pytester.makepyfile(xdist="def pytest_addoption(parser): parser.addoption('--numprocesses')")
+    (pytester.path / "target.json").write_text(json.dumps(declared(104)), encoding="utf-8")
+    pytester.syspathinsert()
+    done = pytester.runpytest_subprocess("-p", "xdist", "--numprocesses", "2", "--pacs-target", "target.json")
+    assert int(done.ret) == 3
+    assert "expected one process" in str(done.stderr)
 
 
 def test_without_a_target_it_is_not_there(pytester: pytest.Pytester) -> None:
@@ -299,6 +205,10 @@ def test_the_command_tells_it(pytester: pytest.Pytester, served: Any, tmp_path: 
         (["nowhere.toml"], "cannot be read"),
         (["target.json", "--bundles", "nowhere"], "is no folder"),
         (["target.json", "--passwords", "open.json"], "others may read"),
+        (["target.json", "--own", "nowhere/test_x.py"], "it names a pytest file"),
+        (["target.json", "--out", "."], "expected one for evidence alone"),
+        (["target.json", "--out", "bundles/evidence"], "expected one for evidence alone"),
+        (["target.json", "--only", "tls.*,tsl.*"], "got tsl.*, which matches no check"),
         (["target.json", "--out", "target.json"], "evidence cannot be written there"),
         (["target.json", "--sign", "target.json", "--out", "out"], "got no PEM private key"),
         (["target.json", "--authority", "nowhere"], "got no authority"),
@@ -312,6 +222,7 @@ def test_a_mistake_is_one_line(
     """Each mistake of a user's ends with status 3 and one line, without a traceback, before anything is tried."""
     monkeypatch.chdir(tmp_path)
     Path("target.json").write_text(json.dumps(declared(104)), encoding="utf-8")
+    Path("bundles").mkdir()
     Path("open.json").write_text("{}", encoding="utf-8")
     Path("open.json").chmod(0o644)
     monkeypatch.setattr(sys, "argv", ["pacs-verify", *words])
@@ -323,7 +234,7 @@ def test_a_mistake_is_one_line(
 
 def test_a_bundle_is_held_against_its_manifest(pytester: pytest.Pytester, served: Any) -> None:  # noqa: ANN401 - as above
     """`pacs-verify --check-bundle` ends with 0 for a sound bundle and with 1 for a changed one."""
-    run(pytester, declared(served.server_address[1]), "-k", "granted")
+    run(pytester, declared(served.server_address[1]), "-k", "granted", checks=CHECKS)
     assert int(pytester.run(*COMMAND, "--check-bundle", "evidence").ret) == 0
     (pytester.path / "evidence" / "report.html").write_text("all is well", encoding="utf-8")
     assert int(pytester.run(*COMMAND, "--check-bundle", "evidence").ret) == 1
