@@ -210,6 +210,8 @@ HEADERS = (
     ),
 )
 
+_NOW = "date -u +%Y-%m-%dT%H:%M:%SZ"
+
 RECORDS = (
     Mutant(
         "denials-unnamed",
@@ -255,6 +257,12 @@ RECORDS = (
         "the newest backup is years old",
         ("recovery.backup",),
         declared(lambda target: target.update(recovery={"part": "archive", "newest": "echo 2020-01-01T00:00:00Z", "max_age_hours": 26})),
+    ),
+    Mutant(
+        "restored-in-part",
+        "the latest trial of restoring gave back less than was backed up",
+        ("recovery.restored",),
+        declared(lambda target: target.update(recovery={"part": "archive", "newest": _NOW, "restored": f"echo $({_NOW}) 1200 1199"})),
     ),
     Mutant(
         "waiver-expired",

@@ -193,12 +193,17 @@ class Log(Declared):
 
 
 class Recovery(Declared):
-    """Where the backup can be seen."""
+    """Where the backup can be seen, and what a trial of restoring it showed."""
 
     part: str
     newest: str
     """Command inside the part that prints when the newest backup was made (ISO 8601, UTC)."""
     max_age_hours: Annotated[int, Field(ge=1)] = 26
+    restored: str = ""
+    """Command inside the part that prints `WHEN BACKED-UP RESTORED` of the latest trial: the time (ISO 8601, UTC), and the same measure
+    of the backed-up and of the restored archive (how many instances, or a digest over all of them). Empty: not tested."""
+    max_trial_days: Annotated[int, Field(ge=1)] = 370
+    """How long ago the latest trial may be; a year and some days, unless the clinic's own rules ask for more."""
 
 
 class Authorisation(Declared):
