@@ -44,10 +44,8 @@ def test_the_newest_backup_is_recent(verification: Verification, record: Record)
     remedy="Restore the newest backup beside the archive, compare what both hold, and keep the result where the command finds it.",
 )
 def test_a_backup_was_restored_lately(verification: Verification, record: Record) -> None:
-    """What the declared command tells of the latest trial is no older than declared, and the restored archive held what was backed up.
-
-    The trial itself is the owner's: a harness that restored an archive would need its backups, and a place for all its patients' data.
-    """
+    """What the declared command tells of the latest trial is no older than declared, and the restored archive held what was backed up."""
+    # The trial is the owner's: a harness that restored an archive would need its backups, and a place for all its patients' data.
     recovery = verification.target.recovery
     if recovery is None or not recovery.restored:
         record.not_tested("restoring", "the target does not say what the latest trial of it showed (recovery.restored)")
