@@ -20,6 +20,9 @@ from securepacs_harness.probes import association
 from securepacs_harness.probes.line import Line
 from securepacs_harness.results import Run, Status
 
+#: A loopback address of their own: on 127.0.0.1 there may stand a clinic of this host's, whose ports they would be blamed for.
+ADDRESS = "127.26.84.1"
+
 
 @dataclasses.dataclass(frozen=True)
 class ThirdParty:
@@ -47,10 +50,10 @@ ORTHANC = ThirdParty(
     {4242: 26842, 8042: 26843},
     {
         "dicom": {"ae_title": "ORTHANC", "port": 26842},
-        "https": {"base_url": "http://127.0.0.1:26843"},
+        "https": {"base_url": f"http://{ADDRESS}:26843"},
         "closed_ports": [2375, 5432],
         "floor": {"orthanc": "1.12.11"},
-        "cleanup": {"by": "orthanc", "base_url": "http://127.0.0.1:26843"},
+        "cleanup": {"by": "orthanc", "base_url": f"http://{ADDRESS}:26843"},
     },
     frozenset(
         {
@@ -117,7 +120,7 @@ def standing(party: ThirdParty) -> Iterator[dict[str, Any]]:
     image, name = f"securepacs-test-{party.name.replace('_', '-')}", f"securepacs-test-{party.name.replace('_', '-')}"
     docker("build", "-q", "--network", "host", "-t", image, str(HERE / "images" / party.name), seconds=600)
     docker("rm", "-f", name, check=False)
-    published = [word for inside, here in party.ports.items() for word in ("-p", f"127.0.0.1:{here}:{inside}")]
+    published = [word for inside, here in party.ports.items() for word in ("-p", f"{ADDRESS}:{here}:{inside}")]
     # Inside, the peers are at this host, where the harness stands in for them.
     docker("run", "-d", "--name", name, "--add-host", "peers:host-gateway", *published, image)
     bridge = json.loads(docker("network", "inspect", "bridge"))[0]["IPAM"]["Config"][0]["Gateway"]
@@ -130,7 +133,7 @@ def standing(party: ThirdParty) -> Iterator[dict[str, Any]]:
             "CT01": {"verbs": ["echo", "store"], "address": f"{bridge}:26845"},
             "WS01": {"verbs": ["echo", "find", "get", "move"], "move_to": ["WS01"], "address": f"{bridge}:26846"},
         },
-        "dicom": {"host": "127.0.0.1", "tls": False, "client_certificates": False, **party.target["dicom"]},
+        "dicom": {"host": ADDRESS, "tls": False, "client_certificates": False, **party.target["dicom"]},
     }
     try:
         _wait(declared["dicom"]["port"], declared["dicom"]["ae_title"])
@@ -144,7 +147,7 @@ def _wait(port: int, called: str) -> None:
     until = time.monotonic() + 30
     while True:
         try:
-            accepts(association.echo("waiting", Line("127.0.0.1", port, timeout=2), called, "CT01"))
+            accepts(association.echo("waiting", Line(ADDRESS, port, timeout=2), called, "CT01"))
         except NotAcceptedError:
             if time.monotonic() > until:
                 raise

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mutants.blueprint import both, declared, replaced, setting
-from mutants.defects_wire import WEB_BIND, _either
+from mutants.defects_wire import WEB_BIND, either
 from mutants.mutant import Mutant
 from mutants.place import HERE
 from securepacs_harness.results import Tier
@@ -144,7 +144,7 @@ REQUESTS = (
             replaced(WEB_BIND, WEB_BIND.replace(":8443", "127.0.0.1:18443")),
             replaced(
                 "\nfrontend dicom\n",
-                _either(8443, 18443, "server plain 127.0.0.1:18080").replace(
+                either(8443, 18443, "server plain 127.0.0.1:18080").replace(
                     "\nfrontend dicom\n",
                     "\nfrontend plain\n  mode http\n  bind 127.0.0.1:18080\n  http-request return status 200\n\nfrontend dicom\n",
                 ),

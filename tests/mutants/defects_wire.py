@@ -28,7 +28,7 @@ def _ignoring(errors: str) -> Edit:
 CALLED = "lua.associate_rj_called unless"
 
 
-def _either(port: int, inside: int, plain: str) -> str:
+def either(port: int, inside: int, plain: str) -> str:
     """Write a listener that takes TLS and plaintext on one port."""
     return f"""
 frontend either_{port}
@@ -112,7 +112,7 @@ TLS = (
         ("network.plaintext-on-tls-port",),
         both(
             replaced(BIND, BIND.replace(":2762", "127.0.0.1:12762")),
-            replaced("\nfrontend dicom\n", _either(2762, 12762, "server archive archive:4242 resolvers engine init-addr last,libc,none")),
+            replaced("\nfrontend dicom\n", either(2762, 12762, "server archive archive:4242 resolvers engine init-addr last,libc,none")),
         ),
     ),
     Mutant(

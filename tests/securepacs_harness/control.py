@@ -5,7 +5,8 @@ from __future__ import annotations
 from securepacs_harness.errors import TargetError
 from securepacs_harness.observation import Attempt
 from securepacs_harness.probes import dimse, http, routes
-from securepacs_harness.reach import Pacs, no_control
+from securepacs_harness.reach import Pacs, no_control, nobody_has
+from securepacs_harness.record import Record
 from securepacs_harness.target import Https
 
 #: Paths tried for a control over HTTPS, the harmless first; the first that the role's own table allows to GET is taken.
@@ -30,7 +31,7 @@ def control_for(pacs: Pacs, wanted: str) -> Attempt:
         raise TargetError(f"control: got '{wanted}', expected one of {', '.join(_VERBS)}, role:ROLE or user:NAME")
     able = pacs.with_verb(wanted)
     if not able:
-        return no_control(f"{wanted} of a declared peer", f"no peer with the verb {wanted} can be called as: its bundle is not at hand")
+        return no_control(f"{wanted} of a declared peer", nobody_has(wanted))
     return _VERBS[wanted](pacs.caller(able[0]))
 
 
@@ -39,6 +40,14 @@ _VERBS = {
     "find": lambda caller: dimse.find(caller, StudyInstanceUID="2.25.0"),
     "worklist": dimse.worklist,
 }
+
+
+def echoing(pacs: Pacs, record: Record, what: str) -> str | None:
+    """Give the first peer that can be echoed as, to be caller and control; note `what` as unknown where there is none."""
+    able = pacs.with_verb("echo")
+    if not able:
+        record.unknown(what, nobody_has("echo"))
+    return able[0] if able else None
 
 
 def harmless_path(https: Https, role: str) -> str | None:

@@ -25,6 +25,11 @@ def no_control(what: str, why: str) -> Attempt:
     return Attempt(what, lambda: seen)
 
 
+def nobody_has(verb: str) -> str:
+    """Say why no peer can be called as for a verb."""
+    return f"no peer with the verb {verb} can be called as: its bundle is not at hand"
+
+
 @dataclasses.dataclass(frozen=True)
 class Stranger:
     """Somebody who holds no certificate and no password of this PACS, under an AE title that nobody else has."""
@@ -59,6 +64,11 @@ class Pacs:
         """Offer material to either listener."""
         return Offer(self.target.ca, self.target.dicom.server_name, material)
 
+    @property
+    def shows_certificates(self) -> bool:
+        """Whether a peer is declared to prove itself by a certificate: over TLS, and asked for one."""
+        return self.target.dicom.tls and self.target.dicom.client_certificates
+
     def line(self, material: Material | None) -> Line:
         """Give the line to the DICOM listener: with TLS where it is declared."""
         dicom = self.target.dicom
@@ -74,18 +84,17 @@ class Pacs:
         Raises BundleError where the peer's bundle is needed and not there.
         """
         peer = self.target.peers[name]
-        shows = self.target.dicom.tls and self.target.dicom.client_certificates
         if peer.plaintext:
             line = self.plain_line(peer.plaintext.port)
         else:
-            line = self.line(material or (self.bundles.material(name) if shows else None))
+            line = self.line(material or (self.bundles.material(name) if self.shows_certificates else None))
         return Caller(line, self.target.dicom.ae_title, calling or name, timeout)
 
     @cached_property
     def callable_peers(self) -> tuple[str, ...]:
         """Declared peers that can be called as: those whose bundle is at hand. A waived plaintext peer comes last."""
-        shows = self.target.dicom.tls and self.target.dicom.client_certificates
-        held = [name for name, peer in self.target.peers.items() if not peer.plaintext and (not shows or self.bundles.has(name))]
+        usable = {name for name in self.target.peers if not self.shows_certificates or self.bundles.has(name)}
+        held = [name for name, peer in self.target.peers.items() if not peer.plaintext and name in usable]
         return (*held, *(name for name, peer in self.target.peers.items() if peer.plaintext))
 
     def with_verb(self, verb: str) -> list[str]:
@@ -101,7 +110,7 @@ class Pacs:
         if name is not None and name in able:
             able = [name]
         if not able:
-            return no_control("C-ECHO of a declared peer", "no peer with the verb echo can be called as: its bundle is not at hand")
+            return no_control("C-ECHO of a declared peer", nobody_has("echo"))
         return dimse.echo(self.caller(able[0]))
 
     def port_control(self) -> Attempt:

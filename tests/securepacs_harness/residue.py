@@ -13,7 +13,7 @@ from securepacs_harness.observation import Attempt, Outcome
 from securepacs_harness.probes import dimse, http
 from securepacs_harness.probes.http import Request
 from securepacs_harness.probes.tls import Offer
-from securepacs_harness.reach import Pacs
+from securepacs_harness.reach import Pacs, nobody_has
 from securepacs_harness.record import Record
 from securepacs_harness.target import Cleanup
 
@@ -63,7 +63,7 @@ class Canaries:
         if self._stored is None:
             able = self._pacs.with_verb("store")
             if not able:
-                raise NotStoredError("no peer with the verb store can be called as: its bundle is not at hand")
+                raise NotStoredError(nobody_has("store"))
             image = self.new()
             try:
                 accepts(dimse.store(self._pacs.caller(able[0]), image), code="0x0000")

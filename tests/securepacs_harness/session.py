@@ -13,7 +13,7 @@ import os
 import shutil
 import stat
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -113,8 +113,7 @@ class Verification:
         budget = self.target.budget
         self.spending = Spending(budget.connections, budget.seconds)
         self.folder = Path(tempfile.mkdtemp(prefix="pacs-verify-"))
-        """Images and forged certificates of this run; removed at its end."""
-        atexit.register(shutil.rmtree, self.folder, ignore_errors=True)
+        """Images and forged certificates of this run; removed at its end, however it ends."""
         atexit.register(shutil.rmtree, self.folder, ignore_errors=True)
         self.pacs = Pacs(self.target, Bundles(bundles, self.folder / "issued"), passwords, self.spending)
         if given.authority:
@@ -202,11 +201,6 @@ class Verification:
         before = self._results.get(result.id)
         self._results[result.id] = together(before, result) if before else result
         return result
-
-    @property
-    def results(self) -> Sequence[CheckResult]:
-        """The results until now, in their order."""
-        return list(self._results.values())
 
     def run(self) -> Run:
         """Give the whole run, at its end."""

@@ -10,6 +10,7 @@ from pydicom.uid import CTImageStorage
 from securepacs_harness.bracket import Bracket, at
 from securepacs_harness.budget import PARALLEL
 from securepacs_harness.check import check
+from securepacs_harness.control import echoing
 from securepacs_harness.observation import Layer, Outcome
 from securepacs_harness.probes import association, malformed, pdu
 from securepacs_harness.probes.line import Line
@@ -71,13 +72,11 @@ def user_identity(kind: int, name: str) -> bytes:
 )
 def test_an_ae_title_belongs_to_its_certificate(pacs: Pacs, control: Control, record: Record, stranger: Stranger) -> None:
     """A peer's certificate opens nothing under another declared title, an unknown one, or any spelling that is not its own."""
-    able = pacs.with_verb("echo")
-    if not able:
-        record.unknown("calling AE titles", "no peer with the verb echo can be called as: its bundle is not at hand")
+    name = echoing(pacs, record, "calling AE titles")
+    if name is None:
         return
-    name = able[0]
     line, called = pacs.caller(name).line, pacs.target.dicom.ae_title
-    bound = pacs.target.dicom.tls and pacs.target.dicom.client_certificates
+    bound = pacs.shows_certificates
     others = [other for other, peer in pacs.target.peers.items() if other != name and bound]
     shown = f"{name}'s certificate" if bound else f"where {name} may call"
     expected = record.expected(REJECTED)
@@ -99,18 +98,17 @@ def test_an_ae_title_belongs_to_its_certificate(pacs: Pacs, control: Control, re
 )
 def test_the_called_title_is_the_archives(pacs: Pacs, control: Control, record: Record) -> None:
     """Widespread default names and other spellings of the archive's own are rejected."""
-    able = pacs.with_verb("echo")
-    if not able:
-        record.unknown("called AE titles", "no peer with the verb echo can be called as: its bundle is not at hand")
+    name = echoing(pacs, record, "called AE titles")
+    if name is None:
         return
-    caller, own = pacs.caller(able[0]), pacs.target.dicom.ae_title
+    caller, own = pacs.caller(name), pacs.target.dicom.ae_title
     defaults = [title for title in ("ORTHANC", "ANY-SCP", "DCM4CHEE", "ARCHIVE") if title != own]
     named = {f"as {title}": title.encode() for title in defaults} | {f"as itself {how}": title for how, title in not_of(own).items()}
     cases = [
         (association.echo(f"the archive called {how}", caller.line, title, caller.calling), record.expected(REJECTED))
         for how, title in named.items()
     ]
-    control(pacs.echo_control(able[0])).tries(cases, workers=PARALLEL)
+    control(pacs.echo_control(name)).tries(cases, workers=PARALLEL)
 
 
 @check(
@@ -121,21 +119,20 @@ def test_the_called_title_is_the_archives(pacs: Pacs, control: Control, record: 
 )
 def test_a_malformed_request_is_refused(pacs: Pacs, control: Control, record: Record) -> None:
     """Lengths that lie, wrong versions and types, garbage: none is accepted; after seldom ones, too, honest peers are served at once."""
-    able = pacs.with_verb("echo")
-    if not able:
-        record.unknown("malformed requests", "no peer with the verb echo can be called as: its bundle is not at hand")
+    name = echoing(pacs, record, "malformed requests")
+    if name is None:
         return
-    caller = pacs.caller(able[0])
+    caller = pacs.caller(name)
     cases = [
         (association.associate(what, _patient(caller.line), request), record.expected(NOT_GIVEN))
         for what, request in malformed.requests(caller.called, caller.calling).items()
     ]
-    made = control(pacs.echo_control(able[0])).tries(cases, workers=2 * PARALLEL)
+    made = control(pacs.echo_control(name)).tries(cases, workers=2 * PARALLEL)
     bound = max(SLOWEST_SECONDS, 5 * made[0].before.seconds)
     for what, request in malformed.unusual(caller.called, caller.calling).items():
         # Whether the archive takes them is its own affair: a time-out is noted, and what counts is whom it makes wait.
         record.look(association.echo_by(what, dataclasses.replace(caller.line, timeout=SLOWEST_SECONDS), request))
-        after = record.accepts(pacs.echo_control(able[0]).named(f"an honest echo after {what}"))
+        after = record.accepts(pacs.echo_control(name).named(f"an honest echo after {what}"))
         if after.outcome is Outcome.ACCEPTED:
             told = f"{after.seconds:.2f} s"
             record.fact(f"latency after {what}", expected=f"at most {bound:.0f} s", told=told, holds=after.seconds <= bound)
@@ -154,14 +151,13 @@ def _patient(line: Line) -> Line:
 )
 def test_a_pause_opens_nothing(pacs: Pacs, control: Control, record: Record, stranger: Stranger) -> None:
     """A request under a false name that stops at any of some places, and goes on seconds later, is refused as the whole one is."""
-    able = pacs.with_verb("echo")
-    if not able:
-        record.unknown("pauses", "no peer with the verb echo can be called as: its bundle is not at hand")
+    name = echoing(pacs, record, "pauses")
+    if name is None:
         return
-    caller = pacs.caller(able[0])
+    caller = pacs.caller(name)
     # Another declared title is worth more than an unknown one: the archive itself would take it.
-    bound = pacs.target.dicom.tls and pacs.target.dicom.client_certificates
-    others = [name for name, peer in pacs.target.peers.items() if name != able[0] and bound and "echo" in peer.verbs and not peer.plaintext]
+    bound = pacs.shows_certificates
+    others = [other for other, peer in pacs.target.peers.items() if other != name and bound and "echo" in peer.verbs and not peer.plaintext]
     request = pdu.associate_rq(caller.called, others[0] if others else stranger.ae_title)
     whole = record.look(association.associate("a false name, without a pause", caller.line, request))
     if whole.outcome is Outcome.ACCEPTED:
@@ -171,7 +167,7 @@ def test_a_pause_opens_nothing(pacs: Pacs, control: Control, record: Record, str
         (association.associate(f"a false name, with a pause {where}", _patient(caller.line), pieces), record.expected(NOT_GIVEN))
         for where, pieces in malformed.pauses(request).items()
     ]
-    control(pacs.echo_control(able[0])).tries(cases, workers=len(cases))
+    control(pacs.echo_control(name)).tries(cases, workers=len(cases))
 
 
 @check(

@@ -13,7 +13,7 @@ from securepacs_harness.observation import Attempt, Layer, Outcome
 from securepacs_harness.parts import logs
 from securepacs_harness.probes import association, http, routes
 from securepacs_harness.probes.http import Request
-from securepacs_harness.reach import Pacs, Stranger
+from securepacs_harness.reach import Pacs, Stranger, nobody_has
 from securepacs_harness.record import Record
 from securepacs_harness.residue import Canaries
 from securepacs_harness.session import Verification
@@ -21,7 +21,6 @@ from securepacs_harness.target import Log
 from securepacs_harness.trail import CLOCK, SECONDS, Trail
 
 NO_LOG = "the target does not say where records are (log)"
-NO_PEER = "no peer with the verb echo can be called as: its bundle is not at hand"
 
 
 def trail_of(verification: Verification, record: Record, what: str) -> tuple[Log, Trail] | None:
@@ -82,12 +81,12 @@ def test_denials_leave_records(verification: Verification, pacs: Pacs, record: R
         false_name = association.echo(f"{able[0]}'s line under a false name", line, stranger.called, stranger.ae_title)
         denied(record, trail, "a false name", false_name, echo, log.denial, ae=stranger.ae_title, peer=able[0])
     else:
-        record.not_tested("a false name", NO_PEER)
+        record.not_tested("a false name", nobody_has("echo"))
     if able and pacs.target.dicom.tls and log.anonymous:
         anonymous = association.echo("a stranger without a certificate", stranger.line, stranger.called, stranger.ae_title)
         denied(record, trail, "no certificate", anonymous, echo, log.anonymous)
     else:
-        why = "the target does not say what its record looks like (log.anonymous)" if able else NO_PEER
+        why = "the target does not say what its record looks like (log.anonymous)" if able else nobody_has("echo")
         record.not_tested("no certificate", why)
     _person_denied(pacs, record, trail, log)
     off = trail.clock()
@@ -129,7 +128,7 @@ def test_accesses_leave_records(verification: Verification, pacs: Pacs, record: 
     if able:
         granted(record, trail, "a granted echo", pacs.echo_control(able[0]), log.access, ae=able[0], peer=able[0])
     else:
-        record.not_tested("a granted echo", NO_PEER)
+        record.not_tested("a granted echo", nobody_has("echo"))
     signed_in = pacs.people()
     if signed_in and log.person:
         granted(record, trail, "a person's request", person_control(pacs, user=signed_in[0]), log.person, user=signed_in[0])

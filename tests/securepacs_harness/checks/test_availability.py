@@ -10,7 +10,7 @@ from securepacs_harness.check import check
 from securepacs_harness.observation import EndedError, Layer, Outcome
 from securepacs_harness.probes import pdu
 from securepacs_harness.probes.line import Line, opened
-from securepacs_harness.reach import Pacs
+from securepacs_harness.reach import Pacs, nobody_has
 from securepacs_harness.record import Record
 
 #: How many honest echoes are made, quiet and disturbed, and how long the slowest may take.
@@ -124,7 +124,7 @@ def test_an_oversized_request_delays_nobody(pacs: Pacs, record: Record) -> None:
 def test_idle_associations_delay_nobody(pacs: Pacs, record: Record) -> None:
     """While a peer holds some associations that do nothing, honest echoes are answered."""
     if not pacs.with_verb("echo"):
-        record.unknown("idle associations", "no peer with the verb echo can be called as: its bundle is not at hand")
+        record.unknown("idle associations", nobody_has("echo"))
         return
     measured(pacs, record, idle_associations(pacs, record, 4), "while 4 associations are idle")
 

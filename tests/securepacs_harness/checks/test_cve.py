@@ -6,6 +6,7 @@ import json
 
 from securepacs_harness.bracket import NotAcceptedError, accepts
 from securepacs_harness.check import check
+from securepacs_harness.parts import NO_INSIDE
 from securepacs_harness.probes import http, versions
 from securepacs_harness.probes.configuration import PRODUCTS, configured
 from securepacs_harness.probes.http import Request
@@ -73,7 +74,7 @@ def _seen_inside(verification: Verification, product: str) -> tuple[int, ...] | 
 def test_dangerous_options_are_off(verification: Verification, record: Record) -> None:
     """In the configuration of each product that is known here, each option that lets something in is off."""
     if not verification.target.inside:
-        record.not_tested("options", "the target does not say how to look inside any part (inside)")
+        record.not_tested("options", NO_INSIDE)
     for part in verification.target.inside:
         known = configured(verification.inside(part))
         if not known:

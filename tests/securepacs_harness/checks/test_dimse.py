@@ -11,6 +11,7 @@ import pytest
 from securepacs_harness.bracket import at
 from securepacs_harness.budget import PARALLEL
 from securepacs_harness.check import check
+from securepacs_harness.control import echoing
 from securepacs_harness.observation import Attempt, Layer
 from securepacs_harness.probes import services
 from securepacs_harness.probes.dimse import Caller
@@ -200,10 +201,9 @@ def test_commit_is_refused_to_others(pacs: Pacs, record: Record, stranger: Stran
 )
 def test_other_services_are_not_accepted(pacs: Pacs, record: Record) -> None:
     """Contexts for procedure steps, printing, retired and private SOP classes are not accepted, each beside an echo that is."""
-    able = pacs.with_verb("echo")
-    if not able:
-        record.unknown("other services", "no peer with the verb echo can be called as: its bundle is not at hand")
+    name = echoing(pacs, record, "other services")
+    if name is None:
         return
-    caller = pacs.caller(able[0])
+    caller = pacs.caller(name)
     cases = [(services.propose(name, caller, uid), record.expected(REFUSED)) for name, uid in services.OTHER.items()]
-    record.bracket(pacs.echo_control(able[0])).tries(cases, workers=PARALLEL)
+    record.bracket(pacs.echo_control(name)).tries(cases, workers=PARALLEL)

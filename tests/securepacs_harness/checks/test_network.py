@@ -12,6 +12,7 @@ from securepacs_harness.bracket import Bracket, at
 from securepacs_harness.budget import PARALLEL
 from securepacs_harness.check import check
 from securepacs_harness.observation import Layer, Outcome
+from securepacs_harness.parts import NO_INSIDE, containers
 from securepacs_harness.probes import association, port
 from securepacs_harness.probes.addresses import own_addresses
 from securepacs_harness.probes.engine import engine_of
@@ -223,13 +224,7 @@ def test_the_archive_has_no_way_out(verification: Verification, record: Record) 
 )
 def test_inner_parts_publish_nothing(verification: Verification, record: Record) -> None:
     """Each part that publishes no declared listener publishes no port at all, and stands on internal networks only."""
-    if not verification.target.inside:
-        record.not_tested("inner parts", "the target does not say how to look inside any part (inside)")
-    for part, specification in verification.target.inside.items():
-        engine = engine_of(specification)
-        if engine is None:
-            record.not_tested(part, "it is no container")
-            continue
+    for part, engine in containers(verification, record):
         container = engine.inspect()
         if _in_front(container, verification.target):
             record.not_tested(part, "it publishes a declared listener: it is what stands in front")
@@ -262,7 +257,7 @@ def test_parts_listen_where_they_are_declared_to(verification: Verification, rec
             told = _row(seen - allowed)
             record.fact(f"listeners of {part}", expected=f"no other than {_row(allowed)}", told=told, holds=seen <= allowed)
     if not verification.target.inside:
-        record.not_tested("listeners", "the target does not say how to look inside any part (inside)")
+        record.not_tested("listeners", NO_INSIDE)
 
 
 def _row(ports: set[int]) -> str:

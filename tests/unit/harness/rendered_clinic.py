@@ -16,9 +16,10 @@ from mutants.lab import PUBLISHED
 from mutants.place import HERE
 from securepacs.archive import archive_files
 from securepacs.clinic import Clinic, parse_clinic
-from securepacs.gateway import GatewaySecrets, gateway_files
+from securepacs.gateway import gateway_files
 from securepacs.provider.container_spec import HARDENED
 from securepacs.target import target
+from unit.test_gateway import secrets_for
 
 IMAGES = Path(__file__).parents[3] / "infra" / "securepacs" / "images"
 
@@ -30,18 +31,6 @@ def declared_clinic() -> Clinic:
         write_configuration(path, make_own_keys())
         configure(path)
         return parse_clinic(yaml.safe_load(path.read_text(encoding="utf-8"))["config"][CLINIC_KEY])
-
-
-def _secrets(clinic: Clinic) -> GatewaySecrets:
-    return GatewaySecrets(
-        ca_pem="CA-PEM\n",
-        ca_common_names=[f"{clinic.name} CA"],
-        server_pem="SERVER-PEM\n",
-        egress_pem="EGRESS-PEM\n",
-        crl_pem="CRL-PEM\n",
-        password_hashes={person.name: "$6$hash" for person in clinic.people},
-        archive_authorization="Basic archive-password",
-    )
 
 
 def _part(files: dict[str, str], networks: dict[str, tuple[str, ...]], **host: object) -> Part:
@@ -60,7 +49,7 @@ def _part(files: dict[str, str], networks: dict[str, tuple[str, ...]], **host: o
 def rendered() -> Blueprint:
     """Give the blueprint."""
     clinic = declared_clinic()
-    gateway = gateway_files(clinic, _secrets(clinic))
+    gateway = gateway_files(clinic, secrets_for(clinic))
     archive = archive_files(clinic, "archive-password") | {
         name: (IMAGES / "archive" / name).read_text(encoding="utf-8") for name in (GUARD, "index_guard.py")
     }
