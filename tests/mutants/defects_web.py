@@ -223,7 +223,7 @@ RECORDS = (
         "denials-unrecorded",
         "who shows no certificate leaves no record",
         ("audit.denials",),
-        replaced('error-log-format "dicom src=%ci refused tls=%[ssl_fc_err_str]"', 'error-log-format ""'),
+        replaced('error-log-format "dicom src=%ci refused tls=%[ssl_fc_err_str]"', 'error-log-format "-"'),
     ),
     Mutant(
         "accesses-unrecorded",
