@@ -133,6 +133,7 @@ def target(clinic: Clinic, ca_pem: str) -> dict[str, Any]:
             "access": r"peer={ae} .*calling={ae} ",
             "anonymous": r"dicom src=\S+ refused tls=",
             "person": r"https src=\S+ user={user} ",
+            "person_denied": r"https src=\S+ user={user} .*status=403 ",
         },
         **_recovery(clinic),
         "inside": {part: f"docker://{container_name(clinic, part)}" for part in parts(clinic)},

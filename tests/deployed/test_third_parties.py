@@ -20,7 +20,6 @@ from securepacs_harness.probes import association
 from securepacs_harness.probes.line import Line
 from securepacs_harness.results import Run, Status
 
-
 #: A loopback address of their own: on 127.0.0.1 there may stand a clinic of this host's, whose ports they would be blamed for.
 ADDRESS = "127.26.84.1"
 

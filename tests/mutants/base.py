@@ -34,7 +34,7 @@ HARDENED = Mutant("hardened", "none", (), unchanged)
 #: The same under load: else a check that alarms whenever it is made would pass for one that finds its mutants.
 LOADED = Mutant("hardened-under-load", "none", (), unchanged, Tier.LOAD, "availability.*,credentials.guessing,dimse.granted")
 #: Checks of what the base clinic does not declare.
-UNDECLARED = ("recovery.backup",)
+UNDECLARED = ("recovery.backup", "recovery.restored")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -210,6 +210,8 @@ HEADERS = (
     ),
 )
 
+_NOW = "date -u +%Y-%m-%dT%H:%M:%SZ"
+
 RECORDS = (
     Mutant(
         "denials-unnamed",
@@ -221,7 +223,7 @@ RECORDS = (
         "denials-unrecorded",
         "who shows no certificate leaves no record",
         ("audit.denials",),
-        replaced('error-log-format "dicom src=%ci refused tls=%[ssl_fc_err_str]"', 'error-log-format ""'),
+        replaced('error-log-format "dicom src=%ci refused tls=%[ssl_fc_err_str]"', 'error-log-format "-"'),
     ),
     Mutant(
         "accesses-unrecorded",
@@ -257,10 +259,22 @@ RECORDS = (
         declared(lambda target: target.update(recovery={"part": "archive", "newest": "echo 2020-01-01T00:00:00Z", "max_age_hours": 26})),
     ),
     Mutant(
+        "restored-in-part",
+        "the latest trial of restoring gave back less than was backed up",
+        ("recovery.restored",),
+        declared(lambda target: target.update(recovery={"part": "archive", "newest": _NOW, "restored": f"echo $({_NOW}) 1200 1199"})),
+    ),
+    Mutant(
         "waiver-expired",
         "a waiver has expired",
         ("target.waivers",),
         declared(lambda target: target["waivers"][0].update(until="2020-01-01")),
+    ),
+    Mutant(
+        "expectation-misspelt",
+        "the declaration narrows a check that does not exist",
+        ("target.declared",),
+        declared(lambda target: target["expects"].update({"mtls.anonymus": {"layers": ["tls"]}})),
     ),
     Mutant(
         "residue",

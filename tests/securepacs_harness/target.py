@@ -147,29 +147,63 @@ class Cleanup(Declared):
     """Where it is removed, if not at the HTTPS listener: an archive's own REST port."""
 
 
+def finder(pattern: str, **words: str) -> re.Pattern[str]:
+    """Give the regular expression of a record, with these words in the place of their names in braces.
+
+    A word stands for itself, and is not found as a part of a longer one. Raises re.error.
+    """
+    for name, word in words.items():
+        pattern = pattern.replace(f"{{{name}}}", rf"(?<![A-Za-z0-9]){re.escape(word)}(?![A-Za-z0-9])")
+    return re.compile(pattern)
+
+
+def _finds(*names: str) -> AfterValidator:
+    """Require a regular expression with one of these names in braces: one that finds any record shows nothing."""
+    told = " or ".join(f"{{{name}}}" for name in names)
+
+    def check(value: str) -> str:
+        strange = [name for name in re.findall(r"\{([a-z_]+)\}", value) if name not in names]
+        try:
+            finder(value, **dict.fromkeys(names, "x"))
+        except re.error as error:
+            raise ValueError(f"a record is found by a regular expression; {error}") from None
+        if strange or (names and value and not any(f"{{{name}}}" in value for name in names)):
+            raise ValueError(f"a record is found by {told or 'no name in braces'}")
+        return value
+
+    return AfterValidator(check)
+
+
 class Log(Declared):
-    """Where the records of denials and accesses are read, through `inside`."""
+    """Where the records of denials and accesses are read, through `inside`. Each is found by a regular expression."""
 
     part: str
     file: str | None = None
     """A file inside the part; without it the container's own log is read."""
-    denial: str = "{ae}"
+    denial: Annotated[str, Field(min_length=1), _finds("ae", "peer")] = "{ae}"
     """Regular expression that finds the record of an association under a false name: {ae} is that name, {peer} whose line it came on."""
-    access: str = "{ae}"
+    access: Annotated[str, Field(min_length=1), _finds("ae", "peer")] = "{ae}"
     """The same for a granted association: {ae} is the peer's AE title."""
-    anonymous: str = ""
+    anonymous: Annotated[str, _finds()] = ""
     """The same for an association without a certificate. Empty: not tested."""
-    person: str = ""
+    person: Annotated[str, _finds("user")] = ""
     """The same for a person's request: {user} is the name. Empty: not tested."""
+    person_denied: Annotated[str, _finds("user")] = ""
+    """The same for a person's request that is refused, because the role may not make it. Empty: not tested."""
 
 
 class Recovery(Declared):
-    """Where the backup can be seen."""
+    """Where the backup can be seen, and what a trial of restoring it showed."""
 
     part: str
     newest: str
     """Command inside the part that prints when the newest backup was made (ISO 8601, UTC)."""
     max_age_hours: Annotated[int, Field(ge=1)] = 26
+    restored: str = ""
+    """Command inside the part that prints `WHEN BACKED-UP RESTORED` of the latest trial: the time (ISO 8601, UTC), and the same measure
+    of the backed-up and of the restored archive (how many instances, or a digest over all of them). Empty: not tested."""
+    max_trial_days: Annotated[int, Field(ge=1)] = 370
+    """How long ago the latest trial may be; a year and some days, unless the clinic's own rules ask for more."""
 
 
 class Authorisation(Declared):

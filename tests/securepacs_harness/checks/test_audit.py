@@ -2,89 +2,114 @@
 
 from __future__ import annotations
 
-import datetime
 import re
-import time
-from collections.abc import Callable
 
-from securepacs_harness import canary
-from securepacs_harness.bracket import at
+from securepacs_harness import canary, people
+from securepacs_harness.bracket import Verdict, at
+from securepacs_harness.canary import Instance
 from securepacs_harness.check import check
 from securepacs_harness.control import person_control
-from securepacs_harness.observation import Attempt, Layer
-from securepacs_harness.probes import association, http
-from securepacs_harness.probes.engine import engine_of
+from securepacs_harness.observation import Attempt, Layer, Outcome
+from securepacs_harness.parts import logs
+from securepacs_harness.probes import association, http, routes
 from securepacs_harness.probes.http import Request
 from securepacs_harness.reach import Pacs, Stranger, nobody_has
 from securepacs_harness.record import Record
 from securepacs_harness.residue import Canaries
 from securepacs_harness.session import Verification
 from securepacs_harness.target import Log
+from securepacs_harness.trail import CLOCK, SECONDS, Trail
 
-#: How long a record may take to be written, and how far its clock may be off.
-SECONDS = 5.0
 NO_LOG = "the target does not say where records are (log)"
 
 
-def log_text(verification: Verification, log: Log, since: str) -> str:
-    """Read the declared log: a file inside the part, or what its container wrote since then."""
-    specification = verification.target.inside[log.part]
-    if log.file:
-        return verification.inside(log.part).read(log.file)
-    engine = engine_of(specification)
-    return engine.logs(since) if engine else ""
-
-
-def found_after(verification: Verification, pattern: str, act: Callable[[], object], words: dict[str, str]) -> bool:
-    """Do something and look for its record; words in braces in the pattern are the probe's own."""
+def trail_of(verification: Verification, record: Record, what: str) -> tuple[Log, Trail] | None:
+    """Give the declared log; note where there is none. Raises TrailError where it cannot be read."""
     log = verification.target.log
     if log is None:
-        return False
-    since = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-    before = len(log_text(verification, log, since)) if log.file else 0
-    act()
-    wanted = re.compile(pattern.format(**{name: re.escape(value) for name, value in words.items()}))
-    until = time.monotonic() + SECONDS
-    while time.monotonic() < until:
-        if wanted.search(log_text(verification, log, since)[before:]):
-            return True
-        time.sleep(0.25)
-    return False
+        record.not_tested(what, NO_LOG)
+        return None
+    return log, Trail(verification, log)
 
 
-def record_of(verification: Verification, record: Record, what: str, pattern: str, attempt: Attempt, words: dict[str, str]) -> None:
-    """Note whether an attempt leaves a record."""
-    seen = found_after(verification, pattern, lambda: record.look(attempt), words)
+def found(record: Record, trail: Trail, what: str, pattern: str, **words: str) -> None:
+    """Note whether what was done since the trail began has left its record."""
+    seen = trail.has(pattern, **words)
     told = "found" if seen else f"none within {SECONDS:.0f} s"
     record.fact(f"record of {what}", expected="found by the probe's own name", told=told, holds=seen)
+
+
+def granted(record: Record, trail: Trail, what: str, attempt: Attempt, pattern: str, **words: str) -> None:
+    """Try what is declared to work, and note whether it leaves its record. What was not granted has none to be looked for."""
+    trail.begin()
+    seen = record.look(attempt)
+    if seen.outcome is Outcome.ACCEPTED:
+        found(record, trail, what, pattern, **words)
+    else:
+        record.unknown(f"record of {what}", f"it was not granted: {seen.outcome} at {seen.layer} ({seen.code})")
+
+
+def denied(record: Record, trail: Trail, what: str, attempt: Attempt, control: Attempt, pattern: str, **words: str) -> None:
+    """Try what is to be refused, between two controls, and note whether it leaves its record. A system that is down denies nothing."""
+    trail.begin()
+    (refusal,) = record.bracket(control).tries([(attempt, DENIED)])
+    if refusal.verdict is Verdict.REFUSED:
+        found(record, trail, what, pattern, **words)
+    else:
+        record.not_tested(f"record of {what}", "it was not refused")
+
+
+#: By whom something is denied: not by the network.
+DENIED = at({Layer.TLS, Layer.ASSOCIATION, Layer.CONTEXT, Layer.DIMSE, Layer.HTTP})
 
 
 @check(
     "audit.denials",
     "Every denial leaves a record",
     controls=("audit-trail",),
-    remedy="Log refused associations with source, time, and the name that was shown or claimed.",
+    remedy="Log refused associations with source, time, and the name that was shown or claimed; keep the clock right.",
 )
 def test_denials_leave_records(verification: Verification, pacs: Pacs, record: Record, stranger: Stranger) -> None:
-    """An association under a name that is not the caller's, and one without a certificate, can be found in the log."""
-    log = pacs.target.log
-    if log is None:
-        record.not_tested("denials", NO_LOG)
+    """A false name, a missing certificate and what a role may not do can each be found in the log, whose clock is right."""
+    there = trail_of(verification, record, "denials")
+    if there is None:
         return
+    log, trail = there
     able = pacs.with_verb("echo")
-    words = {"ae": stranger.ae_title, "peer": able[0] if able else "", "source": ""}
     if able:
-        line = pacs.caller(able[0]).line
+        line, echo = pacs.caller(able[0]).line, pacs.echo_control()
         false_name = association.echo(f"{able[0]}'s line under a false name", line, stranger.called, stranger.ae_title)
-        record.bracket(pacs.echo_control()).tries([(false_name, at({Layer.ASSOCIATION, Layer.TLS}))])
-        record_of(verification, record, "a false name", log.denial, false_name, words)
+        denied(record, trail, "a false name", false_name, echo, log.denial, ae=stranger.ae_title, peer=able[0])
     else:
         record.not_tested("a false name", nobody_has("echo"))
-    if pacs.target.dicom.tls and log.anonymous:
+    if able and pacs.target.dicom.tls and log.anonymous:
         anonymous = association.echo("a stranger without a certificate", stranger.line, stranger.called, stranger.ae_title)
-        record_of(verification, record, "no certificate", log.anonymous, anonymous, words)
+        denied(record, trail, "no certificate", anonymous, echo, log.anonymous)
     else:
-        record.not_tested("no certificate", "the target does not say what its record looks like (log.anonymous)")
+        why = "the target does not say what its record looks like (log.anonymous)" if able else nobody_has("echo")
+        record.not_tested("no certificate", why)
+    _person_denied(pacs, record, trail, log)
+    off = trail.clock()
+    if off is None:
+        record.not_tested("clock of the records", f"{log.part} does not tell the time (date)")
+    else:
+        record.fact("clock of the records", expected=f"within {CLOCK} s of here", told=f"{off:.0f} s off", holds=off <= CLOCK)
+
+
+def _person_denied(pacs: Pacs, record: Record, trail: Trail, log: Log) -> None:
+    """Have somebody ask for what the role may not have."""
+    what = "what a role may not do"
+    if not log.person_denied:
+        record.not_tested(what, "the target does not say what its record looks like (log.person_denied)")
+        return
+    refused = [(user, request) for user in people.by_rights(pacs) if (request := people.beyond(pacs, user))]
+    refused = [(user, request) for user, request in refused if not pacs.https.allows(people.PUBLIC, "GET", routes.path_of(request))]
+    if not refused:
+        record.not_tested(what, "nobody's password is at hand whose role may read less than another")
+        return
+    user, request = refused[0]
+    attempt = people.asked(pacs, routes.as_person(request, pacs.login(user)), f"as {user}", http.judge_gate)
+    denied(record, trail, what, attempt, person_control(pacs, user=user), log.person_denied, user=user)
 
 
 @check(
@@ -95,20 +120,18 @@ def test_denials_leave_records(verification: Verification, pacs: Pacs, record: R
 )
 def test_accesses_leave_records(verification: Verification, pacs: Pacs, record: Record) -> None:
     """A granted echo can be found by its peer's AE title, and a person's request by the user's name."""
-    log = pacs.target.log
-    if log is None:
-        record.not_tested("accesses", NO_LOG)
+    there = trail_of(verification, record, "accesses")
+    if there is None:
         return
+    log, trail = there
     able = pacs.with_verb("echo")
     if able:
-        words = {"ae": able[0], "peer": able[0], "source": ""}
-        record_of(verification, record, "a granted echo", log.access, pacs.echo_control(able[0]), words)
+        granted(record, trail, "a granted echo", pacs.echo_control(able[0]), log.access, ae=able[0], peer=able[0])
     else:
         record.not_tested("a granted echo", nobody_has("echo"))
-    people = pacs.people()
-    if people and log.person:
-        words = {"user": people[0], "ae": "", "peer": "", "source": ""}
-        record_of(verification, record, "a person's request", log.person, person_control(pacs, user=people[0]), words)
+    signed_in = pacs.people()
+    if signed_in and log.person:
+        granted(record, trail, "a person's request", person_control(pacs, user=signed_in[0]), log.person, user=signed_in[0])
     else:
         why = "nobody's password is at hand" if log.person else "the target does not say what its record looks like (log.person)"
         record.not_tested("a person's request", why)
@@ -128,16 +151,18 @@ def test_logs_hold_no_patient_data(verification: Verification, record: Record, c
     if pacs.people():
         path = f"/dicom-web/studies/{image.study}/metadata"
         record.look(http.ask("GET of the synthetic study", pacs.web, Request("GET", path, pacs.login(pacs.people()[0]))))
-    looked = 0
-    for part, specification in verification.target.inside.items():
-        engine = engine_of(specification)
-        if engine is None:
-            record.not_tested(f"log of {part}", "it is no container")
-            continue
-        text = engine.logs()
-        private = {"the patient's name": canary.PATIENT_NAME, "the study's UID": image.study, "the instance's UID": image.sop_instance}
-        found = [what for what, word in private.items() if word in text]
-        looked += 1
-        record.fact(f"log of {part}", expected="no patient data", told=", ".join(found) or "none", holds=not found)
-    if not looked:
-        record.not_tested("logs", "the target declares no container to look into (inside)")
+    for where, text in logs(verification, record):
+        told = told_of(text, image)
+        record.fact(where, expected="no patient data", told=", ".join(told) or "none", holds=not told)
+
+
+def told_of(text: str, image: Instance) -> list[str]:
+    """Say what a text tells of the synthetic patient."""
+    first, last = canary.PATIENT_NAME.split("^")
+    uids = {"the study's UID": image.study, "the series' UID": image.series, "the instance's UID": image.sop_instance}
+    private = {
+        "the patient's name": rf"{first}[\^ ]{last}",
+        "the patient's ID": rf"(?<![\w^]){canary.PATIENT_ID}(?!\w|[\^ ]{last})",
+        **{what: rf"(?<![\d.]){re.escape(uid)}(?!\d|\.\d)" for what, uid in uids.items()},
+    }
+    return [what for what, pattern in private.items() if re.search(pattern, text)]

@@ -81,7 +81,7 @@ def test_no_service_runs_as_root(verification: Verification, record: Record) -> 
             told = f"user ids {', '.join(map(str, sorted(users)))}{by}"
             record.fact(what, expected="no user id 0", told=told, holds=0 not in users)
         else:
-            record.unknown(what, "who looks may not see which processes listen on its ports")
+            record.unknown(what, "no process was seen that listens on its ports: none does, or who looks may not see it")
 
 
 @check(

@@ -1,4 +1,4 @@
-"""The declaration itself: what was waived and until when, what it leaves out; and that nothing of the run stays in the target."""
+"""The declaration itself: what is waived until when, what it refers to, what it leaves out; and that nothing of the run stays behind."""
 
 from __future__ import annotations
 
@@ -28,6 +28,57 @@ def test_waivers_are_current(target: Target, record: Record) -> None:
         record.fact(f"waiver by {waiver.owner}: {waiver.what}", expected="days left", told=told, holds=left >= 0)
         if waiver.check and waiver.check not in packaged() and not waiver.check.startswith("own."):
             record.fact(f"check of the waiver: {waiver.what}", expected="a check", told=f"there is no '{waiver.check}'", holds=False)
+
+
+#: What a target file may leave out, and what is not tested then.
+LEFT_OUT = {
+    "peers": "which peer may do what",
+    "https": "everything over the web",
+    "closed_ports": "that the archive's own ports and those beside it are closed",
+    "floor": "whether a version with a known way in is running",
+    "inside": "how the parts are confined, where their secrets are, and the way out",
+    "listeners": "whether something listens inside that should not",
+    "log": "whether denials and accesses leave records",
+    "cleanup": "whatever needs a synthetic study (the tier write)",
+    "recovery": "whether there is a recent backup",
+}
+
+
+@check(
+    "target.declared",
+    "What is declared refers to what there is",
+    tier="passive",
+    controls=("deployment-verification",),
+    remedy="Correct the name in the target file: under the wrong one nothing is declared.",
+)
+def test_the_declaration_refers_to_what_there_is(target: Target, record: Record) -> None:
+    """Each name in the target file is one of a check, a part or a person that exists; what the file leaves out is told with its cost."""
+    for what, (declared, known) in references(target).items():
+        strange = sorted(set(declared) - known)
+        told = f"there is no {', '.join(strange)}" if strange else f"{len(declared)} of {len(declared)}"
+        if declared:
+            record.fact(what, expected="each of them there", told=told, holds=not strange)
+    given = target.authorisation
+    if given:
+        left = (given.until - datetime.datetime.now(datetime.UTC).date()).days
+        told = f"{left} days left" if left >= 0 else f"ended {-left} days ago"
+        record.fact(f"authorisation by {given.by}", expected="days left", told=told, holds=left >= 0)
+    for section, cost in LEFT_OUT.items():
+        if not getattr(target, section):
+            record.not_tested(section, f"it is left out of the target file: not tested is {cost}")
+
+
+def references(target: Target) -> dict[str, tuple[list[str], set[str]]]:
+    """Give the names that a target file uses, by what they stand for, and those that there are."""
+    expects = [name.partition("/")[0] for name in target.expects]
+    # Somebody's own checks need not be a part of this run.
+    checks = {*packaged(), *(name for name in expects if name.startswith("own."))}
+    remover = [target.cleanup.user] if target.cleanup and target.cleanup.user else []
+    return {
+        "checks (expects)": (expects, checks),
+        "parts (listeners)": (list(target.listeners), set(target.inside)),
+        "who removes studies (cleanup.user)": (remover, set(target.https.users if target.https else {})),
+    }
 
 
 @check(

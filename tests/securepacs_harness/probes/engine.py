@@ -11,6 +11,8 @@ from typing import Any
 from securepacs_harness.errors import HarnessError
 
 _SECONDS = 20
+#: How much of a log is read: one that was never rotated can be larger than this machine's memory.
+LINES = 100_000
 
 
 class EngineError(HarnessError):
@@ -66,8 +68,8 @@ class Engine:
         return _ask(self.program, "history", "--no-trunc", "--format", "{{.CreatedBy}}", str(self.inspect()["Image"]))
 
     def logs(self, since: str = "") -> str:
-        """Give what the container wrote, both streams; `since` is an RFC 3339 time. Raises EngineError."""
-        options = ["--since", since] if since else []
+        """Give what the container wrote, both streams: since an RFC 3339 time, else the last LINES. Raises EngineError."""
+        options = ["--since", since] if since else ["--tail", str(LINES)]
         try:
             done = subprocess.run(
                 [self.program, "logs", *options, self.container],

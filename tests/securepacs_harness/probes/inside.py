@@ -11,7 +11,10 @@ from typing import Any
 
 import testinfra
 
+from securepacs_harness.errors import HarnessError
+
 _LISTEN = "0A"
+_UNREACHED = 255
 _TABLES = ("/proc/net/tcp", "/proc/net/tcp6")
 
 
@@ -20,6 +23,19 @@ _CONNECT = """(exec 3<>/dev/tcp/{host}/{port}) 2>/dev/null &
 for _ in $(seq {tenths}); do kill -0 $! 2>/dev/null || break; sleep 0.1; done
 kill $! 2>/dev/null && exit 1
 wait $!"""
+
+
+#: Ends a command after some seconds, where there is `timeout`: an archive has more files than can be read.
+_IN_TIME = "limit=; timeout 5 true 2>/dev/null && limit='timeout 15'; $limit"
+#: Its exit status then.
+_TOO_LONG = 124
+#: Images are no texts: grep tells them apart, where it can.
+_TEXTS = "text=cat; grep -I x /dev/null 2>/dev/null; [ $? = 1 ] && text='grep -hI .';"
+_BYTES = 32_000_000
+
+
+class InsideError(HarnessError):
+    """The target file names a part in a way that testinfra does not know."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, order=True)
@@ -207,17 +223,35 @@ class Inside:
     """One container (or host) seen through a testinfra specification such as docker://NAME."""
 
     def __init__(self, specification: str) -> None:
-        self._host: Any = testinfra.get_host(specification)
+        """Raises InsideError for a specification that testinfra does not know."""
+        try:
+            self._host: Any = testinfra.get_host(specification)
+        except (ImportError, RuntimeError, ValueError) as error:
+            raise InsideError(f"inside: got '{specification}', expected docker://NAME, ssh://HOST or local:// ({error})") from None
 
     def run(self, command: str, *arguments: str) -> tuple[int, str]:
-        """Run a command; give its exit status and what it printed."""
-        done = self._host.run(command, *arguments)
+        """Run a command; give its exit status and what it printed. A host that cannot be reached is status 255, as ssh has it."""
+        try:
+            done = self._host.run(command, *arguments)
+        except RuntimeError:
+            # testinfra's ssh raises it with all that was said, and takes a command that ends with 255 for the same.
+            return _UNREACHED, ""
         return int(done.rc), _text(done)
 
     def read(self, path: str) -> str:
         """Give a file's text; '' where it cannot be read."""
-        done = self._host.run("cat %s", path)
-        return _text(done) if done.rc == 0 else ""
+        status, out = self.run("cat %s", path)
+        return out if status == 0 else ""
+
+    def size(self, path: str) -> int | None:
+        """Give a file's length in bytes; None where it cannot be read."""
+        status, out = self.run("wc -c < %s", path)
+        return int(out) if status == 0 and out.strip().isdigit() else None
+
+    def read_from(self, path: str, start: int) -> str:
+        """Give a file's text from a byte on; '' where it cannot be read, or ends before."""
+        status, out = self.run("tail -c +%s %s", str(start + 1), path)
+        return out if status == 0 else ""
 
     def listeners(self) -> list[Listener]:
         """Give what listens inside, IPv4 and IPv6."""
@@ -254,15 +288,24 @@ class Inside:
         status, _ = self.run("find / -maxdepth 0")
         return status == 0
 
-    def files_with(self, mark: str, folders: Collection[str]) -> list[str]:
-        """Give the files in these folders, of at most a megabyte each, that hold a mark. It is an argument: no secret may be one."""
-        _, out = self.run(f"find {_words(folders)} -xdev -type f -size -1024k -exec grep -lF -e %s {{}} + 2>/dev/null", mark)
-        return out.splitlines()
+    def files_with(self, mark: str, folders: Collection[str]) -> tuple[list[str], bool]:
+        """Give the files in these folders, of at most a megabyte each, that hold a mark, and whether all were looked at in time.
 
-    def open_to_others(self, folders: Collection[str]) -> str:
-        """Give what stands in the files of these folders that others than their owner may read, 64 kB of each at most."""
-        _, out = self.run(f"find {_words(folders)} -xdev -type f -size -64k -perm /044 -exec cat {{}} + 2>/dev/null")
-        return out
+        The mark is an argument of a command: no secret may be one.
+        """
+        search = f"find {_words(folders)} -xdev -type f -size -1024k -exec grep -lF -e %s {{}} + 2>/dev/null"
+        status, out = self.run(f"{_IN_TIME} {search}", mark)
+        return out.splitlines(), status != _TOO_LONG
+
+    def open_to_others(self, folders: Collection[str]) -> tuple[str, bool]:
+        """Give the lines of the texts in these folders, of 64 kB at most each, that others than their owner may read.
+
+        And whether it is all of them: who looks stops after some seconds, and some megabytes.
+        """
+        search = f"find {_words(folders)} -xdev -type f -size -64k -perm /044 -exec $text {{}} + 2>/dev/null"
+        _, out = self.run(f"{_TEXTS} ({_IN_TIME} {search}; echo; echo ended $?) | head -c {_BYTES}")
+        text, _, ended = out.rpartition("\nended ")
+        return (text, ended.strip() != str(_TOO_LONG)) if ended.strip().isdigit() else (out, False)
 
     def routes(self) -> list[ipaddress.IPv4Network]:
         """Give the destinations of the IPv4 routes."""

@@ -2,16 +2,38 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
-#: Names of settings that hold secrets; a name that ends with _FILE holds a path instead.
-_TELLING = re.compile(r"(PASSWORD|PASSWD|SECRET|TOKEN|APIKEY|API_KEY|PRIVATE_KEY|ACCESS_KEY|CREDENTIAL)(?!.*_FILE$)", re.IGNORECASE)
+#: Names of settings that hold secrets, in one spelling: small letters and underscores.
+_TELLING = re.compile(
+    r"password|passwd|passphrase|secret|token|credential|api_?key|private_?key|access_?key|registered_?users"
+    r"|(?<!by)pass$|_pwd$|(?<!gpg)(?<!public)(?<!host)_key$"
+)
+#: Endings of names that hold something about a secret: where it is, how long it lives, what it is called.
+_ABOUT = re.compile(r"_(file|path|dir|folder|name|url|uri|endpoint|issuer|header|type|ttl|lifetime|expiry|seconds|length|enabled)$")
+#: Values that are no secrets whatever their setting is called.
+_PLAIN = frozenset({"", "true", "false", "yes", "no", "on", "off", "none", "null"})
+
 _PRIVATE_KEY = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----")
+#: scheme://user:password@host (RFC 3986 section 3.2.1).
+_LOGIN_IN_URL = re.compile(r"://[^/\s:@]+:[^/\s@]+@")
+#: A setting inside a value: of a Java option, a connection string, or JSON. A reference, a path and an empty value are none.
+_SAID = re.compile(
+    r"(password|passwd|secret|token|registeredusers)\"?\s*[=:]\s*"
+    r"(?!\"?[$/]|\{\s*\}|\"\"|\"?(true|false|null)\b)"
+    r"[^\s,;&}]",
+    re.IGNORECASE,
+)
+_LOGIN_HEADER = re.compile(r"authorization\"?\s*[:=]\s*\"?(basic|bearer)\s", re.IGNORECASE)
+
 #: Bits a character above which a long word is no word: base64 has up to 6, a path or a sentence below 4.
 _RANDOM_BITS = 4.3
 _LONG = 20
+#: Shorter words stand in many texts by chance.
+_KNOWN = 8
 
 
 def entropy(word: str) -> float:
@@ -26,21 +48,59 @@ def looks_random(word: str) -> bool:
     return len(word) >= _LONG and plain and entropy(word) >= _RANDOM_BITS
 
 
-def telling_settings(environment: Mapping[str, str]) -> list[str]:
-    """Give the names of settings that hold a secret by their name or by their value."""
-    return sorted(name for name, value in environment.items() if value and (_TELLING.search(name) or looks_random(value)))
+def names_secret(name: str) -> bool:
+    """Tell whether a setting, an option or a label of this name holds a secret, and not where one is."""
+    spelt = re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
+    return _TELLING.search(spelt) is not None and _ABOUT.search(spelt) is None
 
 
-def telling_arguments(words: Collection[str]) -> int:
-    """Count the words of a command line that set a password or look like a key."""
-    return sum(bool(_TELLING.search(word) and ("=" in word or ":" in word)) or looks_random(word) for word in words)
+def says_secret(value: str) -> bool:
+    """Tell whether a value has a login, a private key, or a secret's setting in it."""
+    return any(pattern.search(value) for pattern in (_LOGIN_IN_URL, _PRIVATE_KEY, _SAID))
 
 
-def holds_private_key(text: str) -> bool:
-    """Tell whether a text has a private key in it."""
-    return _PRIVATE_KEY.search(text) is not None
+def telling_settings(settings: Mapping[str, str], *, random: bool = True) -> list[str]:
+    """Give the names of settings that hold a secret by their name, or by their value; `random` ones too where that is no checksum."""
+    return sorted(
+        name
+        for name, value in settings.items()
+        if (names_secret(name) and value.lower() not in _PLAIN) or says_secret(value) or (random and looks_random(value))
+    )
+
+
+def _options(words: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Give names and values of a command line: NAME=VALUE, NAME:VALUE, and --NAME VALUE."""
+    pieces = " ".join(words).split()
+    for piece, after in zip(pieces, [*pieces[1:], ""], strict=False):
+        set_here = re.fullmatch(r"([^=:]+)[=:](.*)", piece)
+        if set_here:
+            yield set_here[1], set_here[2]
+        elif piece.startswith("-") and not after.startswith("-"):
+            yield piece, after
+
+
+def telling_arguments(words: Sequence[str]) -> int:
+    """Count what a command line tells: options that set a secret, logins, keys. A path or a variable is where one is, and no secret."""
+    named = sum(names_secret(name) and value[:1] not in {"", "/", "$"} and value.lower() not in _PLAIN for name, value in _options(words))
+    return named or sum(says_secret(word) or looks_random(word) for word in " ".join(words).split())
+
+
+def telling_build_arguments(history: str) -> list[str]:
+    """Give the names of build arguments with a secret in the commands that made an image: they stay in it for whoever has it.
+
+    BuildKit writes `RUN |1 NAME=value /bin/sh -c …` and `ARG NAME=value`; the older builder `|1 NAME=value /bin/sh -c …`.
+    """
+    heads = re.findall(r"^(?:RUN )?\|\d+ (.*?)(?: /bin/|$)", history, flags=re.MULTILINE)
+    heads += re.findall(r"^(?:/bin/sh -c #\(nop\)\s+)?ARG (.*)$", history, flags=re.MULTILINE)
+    given = dict(pair for head in heads for pair in re.findall(r"(\w+)=(\S+)", head))
+    return telling_settings(given, random=False)
+
+
+def login_headers(text: str) -> int:
+    """Count the HTTP logins in a text (RFC 7617, RFC 6750)."""
+    return len(_LOGIN_HEADER.findall(text))
 
 
 def known_in(text: str, secrets: Collection[str]) -> int:
-    """Count the known secrets that stand in a text."""
-    return sum(secret in text for secret in secrets if len(secret) >= 8)
+    """Count the known secrets that stand in a text, as they are or as JSON spells them."""
+    return sum(any(form in text for form in {secret, json.dumps(secret)[1:-1]}) for secret in secrets if len(secret) >= _KNOWN)

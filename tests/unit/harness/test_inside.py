@@ -114,3 +114,25 @@ def test_mounts_and_entries_are_read() -> None:
     assert (root.target, "ro" in root.options, "rw" in tmp.options, tmp.kind) == ("/", True, True, "tmpfs")
     (entry,) = inside.parse_entries("400 10101 10101 regular file|/etc/gateway/key with space.pem\n")
     assert entry == inside.Entry("/etc/gateway/key with space.pem", 0o400, 10101, 10101, "regular file")
+
+
+def test_a_host_that_cannot_be_reached_shows_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What testinfra raises when ssh fails is a status like any other: nothing is read, listed or reached."""
+
+    class Unreached:
+        def run(self, *_: str) -> None:
+            raise RuntimeError("CommandResult(… Permission denied (publickey,password))")
+
+    monkeypatch.setattr("testinfra.get_host", lambda _: Unreached())
+    part = inside.Inside("ssh://absent")
+    assert part.run("true") == (255, "")
+    assert (part.read("/etc/hostname"), part.listeners(), part.running(), part.size("/x")) == ("", [], [], None)
+    assert not part.lists_files()
+    assert not part.can_reach("127.0.0.1", 1)
+    assert part.open_to_others(["/etc"]) == ("", False)
+
+
+def test_a_specification_that_nobody_knows_is_told() -> None:
+    """A mistake in `inside` is one line that says what is expected."""
+    with pytest.raises(inside.InsideError, match="expected docker://NAME"):
+        inside.Inside("warp://archive")

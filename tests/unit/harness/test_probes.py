@@ -18,7 +18,7 @@ from securepacs_harness.bracket import NotAcceptedError, accepts
 from securepacs_harness.canary import dataset_bytes, write_canary, write_twin
 from securepacs_harness.checks.test_association import not_of
 from securepacs_harness.observation import Outcome
-from securepacs_harness.probes import certificate, http, malformed, pdu, port, routes, secrecy, versions
+from securepacs_harness.probes import certificate, http, malformed, pdu, port, routes, versions
 from securepacs_harness.probes.engine import engine_of
 from securepacs_harness.residue import orthanc_id
 from unit.harness.standin import free_port
@@ -79,29 +79,6 @@ def test_a_name_is_held_against_the_alternative_names() -> None:
 
 
 NAMES = {"pacs.clinic.example": True, "PACS.clinic.example": True, "clinic.example": False, "192.0.2.1": True, "192.0.2.2": False}
-
-
-@pytest.mark.parametrize(
-    ("name", "value", "telling"),
-    [
-        ("ORTHANC_PASSWORD", "x", True),
-        ("DB_PASSWORD_FILE", "/run/secrets/db", False),
-        ("PATH", "/usr/bin:/bin", False),
-        ("MALLOC_ARENA_MAX", "5", False),
-        ("SETTING", "YHKLsU7pJoCf8ohkJjQ86hEWsDReafMr8qMqaGb9", True),
-        ("VERSION", "1.13.0+dfsg-1", False),
-    ],
-)
-def test_a_setting_tells_by_its_name_or_its_value(name: str, value: str, telling: bool) -> None:  # noqa: FBT001 - the table's value
-    """A name of a secret and a long random value are told; paths, versions and files of secrets are not."""
-    assert bool(secrecy.telling_settings({name: value})) is telling
-
-
-def test_known_secrets_are_counted_and_short_words_are_not() -> None:
-    """A secret that stands in a text is counted; a word that stands everywhere is none."""
-    assert secrecy.known_in("password is correct-horse", ["correct-horse", "is", "absent-secret"]) == 1
-    assert secrecy.holds_private_key("x\n-----BEGIN EC PRIVATE KEY-----\n")
-    assert secrecy.telling_arguments(["--password=x", "--config", "/etc/x"]) == 1
 
 
 @pytest.mark.parametrize(
