@@ -6,6 +6,7 @@
 from securepacs.args import (
     ArchiveArgs,
     AuthorityArgs,
+    BackupArgs,
     EndpointArgs,
     ImagesArgs,
     LimitsArgs,
@@ -24,6 +25,7 @@ from securepacs.errors import ConfigurationError, SecurePacsError
 __all__ = [
     "ArchiveArgs",
     "AuthorityArgs",
+    "BackupArgs",
     "ConfigurationError",
     "EndpointArgs",
     "ImagesArgs",

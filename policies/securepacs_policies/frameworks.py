@@ -252,5 +252,9 @@ _TITLES: Mapping[str, Mapping[str, str]] = {
 
 #: Every clause that a control may cite, by framework id and number.
 CLAUSES: Mapping[tuple[str, str], Clause] = MappingProxyType(
-    {(framework, number): Clause(framework, number, title) for framework, numbers in _TITLES.items() for number, title in numbers.items()}
+    {
+        (framework, number): Clause(framework, number, title)
+        for framework, numbers in _TITLES.items()
+        for number, title in numbers.items()
+    }
 )

@@ -43,7 +43,8 @@ class Ended:
 def register(program: Program) -> None:
     """Declare a program's resources, as a Pulumi program of its own would."""
     for declared in program.values():
-        pulumi.CustomResource(declared.type, declared.name, dict(declared.properties), pulumi.ResourceOptions(protect=declared.protect or None))
+        options = pulumi.ResourceOptions(protect=declared.protect or None)
+        pulumi.CustomResource(declared.type, declared.name, dict(declared.properties), options)
 
 
 class Engine:
@@ -83,10 +84,10 @@ class Engine:
 
         workspace = automation.LocalWorkspace(work_dir=str(self.folder), program=run, env_vars=self.environment)
         stack = automation.Stack.create_or_select("dev", workspace)
-        options: dict[str, Any] = {"policy_packs": [str(pack)], "policy_pack_configs": [str(configuration)], "on_event": note, "color": "never"}
+        options: dict[str, Any] = {"policy_packs": [str(pack)], "policy_pack_configs": [str(configuration)]}
         failure = ""
         try:
-            stack.up(**options) if up else stack.preview(**options)
+            stack.up(on_event=note, color="never", **options) if up else stack.preview(on_event=note, color="never", **options)
         except automation.CommandError as error:
             failure = str(error)
         return Ended(

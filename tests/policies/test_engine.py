@@ -59,7 +59,8 @@ def test_an_unknown_value_waits_and_is_refused_when_it_is_known(own_engine: Engi
     def program(value: str) -> None:
         later = pulumi.CustomResource("standin:index:Later", "later", {"given": value, "value": None})
         mode: pulumi.Output[str] = later.__dict__["value"]
-        register({"archive": changed(DOCKER["archive"], ("networkMode",), mode), **{name: DOCKER[name] for name in ("gateway", "inner", "edge", "studies")}})
+        others = {name: DOCKER[name] for name in ("gateway", "inner", "edge", "studies")}
+        register({"archive": changed(DOCKER["archive"], ("networkMode",), mode), **others})
 
     preview = own_engine.run(lambda: program("host"))
     assert (preview.refused, preview.advised, preview.failure) == ([], [], "")

@@ -20,6 +20,7 @@ PAIRS = [
     (args.AuthorityArgs, clinic.Authority),
     (args.RotationsArgs, clinic.Rotations),
     (args.ImagesArgs, clinic.Images),
+    (args.BackupArgs, clinic.Backup),
     (args.RevocationArgs, clinic.Revocation),
     (args.PeerArgs, peers.Peer),
     (args.PlaintextArgs, peers.Plaintext),

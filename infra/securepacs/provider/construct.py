@@ -42,6 +42,7 @@ MODELS: Final[Mapping[type, type[BaseModel]]] = {
     args.AuthorityArgs: clinic.Authority,
     args.RotationsArgs: clinic.Rotations,
     args.ImagesArgs: clinic.Images,
+    args.BackupArgs: clinic.Backup,
     args.RevocationArgs: clinic.Revocation,
     args.PeerArgs: peers.Peer,
     args.PlaintextArgs: peers.Plaintext,

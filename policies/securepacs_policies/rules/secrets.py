@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
 
 from securepacs_policies import secrecy
@@ -192,10 +191,9 @@ def _settings_of(stack: Stack) -> Iterator[tuple[Workload | ConfigFile | Build, 
 def generated_secret_shown(stack: Stack, _: Parameters) -> Iterator[Finding]:
     """Yield each environment, command, label, build argument and ConfigMap with a secret of the stack's in it."""
     for thing, texts in _settings_of(stack):
-        known = [str(text) for text in texts]
+        told = "\n".join(str(text) for text in texts)
         for maker, secret in stack.secrets:
-            forms = {secret, json.dumps(secret)[1:-1]}
-            if len(secret) >= _SHORTEST and any(form in text for form in forms for text in known):
+            if secrecy.known_in(told, [secret]):
                 yield Finding(f"a setting of it tells the secret that {maker} made", thing)
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 
+import securepacs_policies.secrecy as secrecy
 from securepacs_harness.check import check
 from securepacs_harness.parts import NO_INSIDE, containers, logs
-from securepacs_harness.probes import secrecy
 from securepacs_harness.probes.inside import Mount
 from securepacs_harness.record import Record
 from securepacs_harness.session import Verification

@@ -6,7 +6,7 @@ import json
 import re
 from typing import Final
 
-from securepacs_harness.probes.secrecy import looks_random
+from securepacs_policies.secrecy import looks_random
 
 #: Pairs that products ship with, or that are published in their examples (user, password). Few: a wrong one counts towards a lock-out.
 DEFAULT_LOGINS: tuple[tuple[str, str], ...] = (

@@ -7,8 +7,8 @@ import json
 import pytest
 
 from securepacs_harness.checks.test_secrets import folders_of
-from securepacs_harness.probes import secrecy
 from securepacs_harness.probes.inside import Mount
+from securepacs_policies import secrecy
 
 RANDOM = "YHKLsU7pJoCf8ohkJjQ86hEWsDReafMr8qMqaGb9"
 
