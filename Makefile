@@ -79,13 +79,15 @@ test-yaml: bootstrap ## a clinic in Pulumi YAML; builds Pulumi's YAML language h
 	@.venv/bin/python -m pytest -q tests/lifecycle/reuse/yaml_clinic.py
 
 .PHONY: docs
-docs: bootstrap ## write what is generated: docs/api.md and the schemas
+docs: bootstrap ## write what is generated: API, checks, rules, controls and the schemas
 	@.venv/bin/securepacs schema > docs/clinic.schema.json
 	@.venv/bin/securepacs schema --package > docs/package.schema.json
 	@.venv/bin/python docs/reference.py > docs/api.md
 	@.venv/bin/pacs-verify --schema > docs/target.schema.json
 	@.venv/bin/pacs-verify --results-schema > docs/results.schema.json
 	@.venv/bin/python docs/checks.py > docs/checks.md
+	@.venv/bin/python docs/rules.py
+	@.venv/bin/python docs/controls.py
 
 .PHONY: lock
 lock: bootstrap ## write requirements.lock anew from pyproject.toml

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from itertools import groupby
 
-from securepacs_harness.check import Check, packaged
-from securepacs_policies.controls import CONTROLS, FRAMEWORKS
+from securepacs_harness.check import packaged
+from securepacs_policies.controls import FRAMEWORKS, clauses_in_words
 
 HEAD = """# What is checked
 
@@ -17,13 +17,6 @@ Generated from the code by `make docs`.
 """
 
 
-def clauses_of(check: Check) -> str:
-    """Give the clauses of a check's controls, by framework."""
-    cited = dict.fromkeys(clause for control in check.controls for clause in CONTROLS[control].clauses)
-    by_framework = {framework: [clause.number for clause in cited if clause.framework == framework] for framework in FRAMEWORKS}
-    return "; ".join(f"{framework} {', '.join(numbers)}" for framework, numbers in by_framework.items() if numbers)
-
-
 def page() -> str:
     """Give the whole page."""
     parts = [HEAD]
@@ -31,7 +24,8 @@ def page() -> str:
     for group, checks in groupby(in_order, key=lambda check: check.group):
         parts.append(f"## {group}\n\n| Check | Tier | What is so when it passes | Controls | To mend it |\n| --- | --- | --- | --- | --- |")
         parts += [
-            f"| `{check.id}` | {check.tier} | {check.title} | {', '.join(check.controls)}<br>{clauses_of(check)} | {check.remedy} |"
+            f"| `{check.id}` | {check.tier} | {check.title} | {', '.join(check.controls)}<br>{clauses_in_words(check.controls)} |"
+            f" {check.remedy} |"
             for check in checks
         ]
         parts.append("")

@@ -30,6 +30,7 @@ def clinic(row: dict[str, str]) -> SecurePacsArgs:
         "https": {"port": int(row["https_port"])},
         "peers": [*modalities, {"ae_title": row["workstation"], "verbs": ["echo", "find", "get"]}],
         "limits": {"archive_memory_mb": 512, "cpus": 0.5},
+        "backup": {"by": "restic on each host", "to": "backup.clinics.example", "hours": 26},
     }
 
 

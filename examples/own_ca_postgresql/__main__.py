@@ -17,6 +17,7 @@ pacs = SecurePacs(
         "https": {"port": 19121},
         "peers": [{"ae_title": "CT01", "verbs": ["echo", "store"]}, {"ae_title": "WS01", "verbs": ["echo", "find", "get"]}],
         "people": [{"name": "vera", "role": "viewer"}],
+        "backup": {"by": "restic on this host", "to": "backup.clinic.example", "hours": 26},
         "own_authority": {
             "certificate": Path(config.require("authorityCertificate")).read_text(encoding="ascii"),
             "key": config.require_secret("authorityKey"),

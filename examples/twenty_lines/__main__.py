@@ -13,6 +13,7 @@ pacs = SecurePacs(
         "https": {"port": 19101},
         "peers": [{"ae_title": "CT01", "verbs": ["echo", "store"]}, {"ae_title": "WS01", "verbs": ["echo", "find", "get"]}],
         "people": [{"name": "vera", "role": "viewer"}],
+        "backup": {"by": "restic on this host", "to": "backup.clinic.example", "hours": 26},
     },
 )
 pulumi.export("target", pacs.target)

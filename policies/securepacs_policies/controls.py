@@ -7,13 +7,13 @@ every control holds does not make a clinic compliant with a framework.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Final
 
 from securepacs_policies.frameworks import CLAUSES, FRAMEWORKS, Clause, Framework
 
-__all__ = ["CLAUSES", "CONTROLS", "FRAMEWORKS", "Clause", "Control", "Framework"]
+__all__ = ["CLAUSES", "CONTROLS", "FRAMEWORKS", "Clause", "Control", "Framework", "clauses_in_words"]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -368,3 +368,10 @@ _CONTROLS: Final = (
 )
 
 CONTROLS: Final[Mapping[str, Control]] = MappingProxyType({control.id: control for control in _CONTROLS})
+
+
+def clauses_in_words(controls: Iterable[str], frameworks: Iterable[str] = tuple(FRAMEWORKS)) -> str:
+    """Name the clauses that some controls answer, by framework: 'HIPAA 164.312(b); 800-53 AU-2, AU-3'."""
+    cited = dict.fromkeys(clause for control in controls for clause in CONTROLS[control].clauses)
+    by_framework = ((name, [clause.number for clause in cited if clause.framework == name]) for name in frameworks)
+    return "; ".join(f"{name} {', '.join(numbers)}" for name, numbers in by_framework if numbers)

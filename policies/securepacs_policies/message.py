@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from securepacs_policies.controls import CONTROLS
+from securepacs_policies.controls import clauses_in_words
 from securepacs_policies.judge import Violation
 from securepacs_policies.rule import Rule
 
@@ -19,9 +19,7 @@ def page_of(rule: Rule) -> str:
 
 def controls_in_words(rule: Rule) -> str:
     """Name a rule's controls, and the clauses that they answer."""
-    cited = dict.fromkeys(clause for control in rule.controls for clause in CONTROLS[control].clauses)
-    by_framework = {name: [clause.number for clause in cited if clause.framework == name] for name in _SHOWN}
-    clauses = "; ".join(f"{name} {', '.join(numbers)}" for name, numbers in by_framework.items() if numbers)
+    clauses = clauses_in_words(rule.controls, _SHOWN)
     return f"{', '.join(rule.controls)} ({clauses})" if clauses else ", ".join(rule.controls)
 
 

@@ -8,9 +8,9 @@ resource anew for each rule, and holds protobuf at 5.29, whose support has ended
 
 from __future__ import annotations
 
-import contextlib
 import datetime
 import os
+import signal
 import sys
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -197,6 +197,8 @@ def _secrets(resource: analyzer_pb2.AnalyzerResource) -> list[tuple[str, str]]:
 
 def serve(rules: Mapping[str, Rule]) -> None:
     """Serve one engine until it ends us: the port on stdout, everything else by gRPC on loopback."""
+    # At a terminal the whole group is interrupted, and the engine ends its plugins: neither is a failure that needs a traceback.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     options = [("grpc.max_receive_message_length", _LARGEST_MESSAGE), ("grpc.max_send_message_length", _LARGEST_MESSAGE)]
     server = grpc.server(ThreadPoolExecutor(max_workers=4), options=options)
     analyzer_pb2_grpc.add_AnalyzerServicer_to_server(Analyzer(rules, os.environ), server)
@@ -204,6 +206,4 @@ def serve(rules: Mapping[str, Rule]) -> None:
     server.start()
     sys.stdout.write(f"{port}\n")
     sys.stdout.flush()
-    # The engine ends its plugins by a signal, a person at a terminal by another; neither is a failure.
-    with contextlib.suppress(KeyboardInterrupt):
-        server.wait_for_termination()
+    server.wait_for_termination()

@@ -15,7 +15,7 @@ from securepacs_policies.values import known
 __all__ = [
     "Adapter", "Authority", "Build", "Certificate", "Clinic", "ConfigFile", "DataVolume", "Ingress", "Key", "Listener", "Mount", "Network",
     "NetworkPolicy", "OrthancSettings", "Part", "Peer", "Port", "Resource", "RevocationList", "SecretFile", "Service", "Stack", "Thing",
-    "Workload",
+    "Unread", "Workload",
 ]  # fmt: skip
 
 
@@ -272,6 +272,13 @@ class Key(Thing):
     algorithm: str
     bits: int
     curve: str
+
+
+@dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
+class Unread(Thing):
+    """What stands in a resource and cannot be read yet, not even how much it is."""
+
+    rest: object
 
 
 AnyThing = TypeVar("AnyThing", bound=Thing)

@@ -26,6 +26,8 @@ from securepacs_harness.target import Target
 
 HERE = Path(__file__).parent
 CLINIC_KEY = "securepacs:clinic"
+#: What a clinic of tests declares of the copies of its studies.
+NO_BACKUP = {"by": "nobody: the studies of tests are made up", "to": "nowhere", "hours": 24}
 BOTH_USAGES = (ExtendedKeyUsageOID.CLIENT_AUTH, ExtendedKeyUsageOID.SERVER_AUTH)
 
 #: Peers that bring their own key; their bundles are made here, not fetched.

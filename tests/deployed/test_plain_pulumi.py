@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from deployed.deployment import CLINIC_KEY, CommandError, Stack, docker, remove_left_overs, run
+from deployed.deployment import CLINIC_KEY, NO_BACKUP, CommandError, Stack, docker, remove_left_overs, run
 
 ROOT = Path(__file__).parents[2]
 LANGUAGE_HOST = Path(__file__).parent / "langhost"
@@ -27,6 +27,7 @@ CLINIC = {
     "https": {"addresses": ["127.0.0.1"], "port": 18543},
     "peers": [{"ae_title": "CT01", "verbs": ["echo", "store"]}],
     "people": [{"name": "vera", "role": "viewer"}],
+    "backup": NO_BACKUP,
 }
 
 

@@ -6,11 +6,10 @@ The first case of a rule is also tried with the real engine. `path` is what is c
 from __future__ import annotations
 
 import dataclasses
-import datetime
 from collections.abc import Callable, Mapping
 from typing import Final, Literal
 
-from policies.programs.declared import ABSENT, APPEND, PROTECT, Path, Program
+from policies.programs.declared import ABSENT, APPEND, PROTECT, UNKNOWN, Path, Program, changed
 from policies.programs.on_docker import DIGEST, DOCKER, GENERATED, IN_TLS
 from policies.programs.on_kubernetes import KUBERNETES
 from policies.programs.on_own import OWN
@@ -50,7 +49,6 @@ _ORTHANC: Path = ("uploads", 0, "content")
 _HAPROXY: Path = ("uploads", 0, "content")
 _CONTAINER: Path = ("spec", "template", "spec", "containers", 0)
 _POD: Path = ("spec", "template", "spec")
-_FAR = (datetime.datetime.now(datetime.UTC).date() + datetime.timedelta(days=900)).isoformat()
 
 _CASES: Final[tuple[tuple[str, Dialect, str, Path, object] | tuple[str, Dialect, str, Path, object, Path | None], ...]] = (
     # What answers from outside.
@@ -163,7 +161,7 @@ _CASES: Final[tuple[tuple[str, Dialect, str, Path, object] | tuple[str, Dialect,
     # What a clinic declares.
     ("peer-without-verbs", "own", "pacs", ("peers", 0, "verbs"), []),
     ("peer-wildcard", "own", "pacs", ("peers", 0, "ae_title"), "ANY"),
-    ("plaintext-waiver", "own", "pacs", ("peers", 1, "plaintext", "until"), _FAR),
+    ("plaintext-waiver", "own", "pacs", ("peers", 1, "plaintext", "until"), "2099-12-31"),
     ("backup-declared", "own", "pacs", ("backup",), ABSENT),
     ("backup-declared", "docker", "archive", ("labels",), ABSENT),
     ("data-volume-kept", "own", "pacs-archive-data", ("protectData",), False),
@@ -180,7 +178,10 @@ _CASES: Final[tuple[tuple[str, Dialect, str, Path, object] | tuple[str, Dialect,
     ("key-strength", "docker", "curve", ("ecdsaCurve",), "P224"),
 )  # fmt: skip
 
+UNREAD: Final = {**DOCKER, "archive": changed(DOCKER["archive"], ("uploads",), UNKNOWN)}
+
 CASES: Final = tuple(Case(*row) for row in _CASES)
 
-#: Rules that no property of a program breaks: the engine's surroundings, and the configuration of the rules themselves.
-BY_OTHER_MEANS: Final = frozenset({"state-passphrase", "exception-without-end"})
+#: Rules that no line of a program breaks: the engine's surroundings, the configuration of the rules themselves, and a list that is
+#: still unknown when its resource is made.
+BY_OTHER_MEANS: Final = frozenset({"state-passphrase", "exception-without-end", "readable-resource"})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import os
 import stat
 import sys
@@ -15,12 +14,11 @@ from policies.cases import CASES, PROGRAMS, Case
 from policies.engine import ROOT, Engine, register
 from policies.own_program import own
 from policies.programs.declared import Declared, changed
-from policies.programs.on_own import OWN
+from policies.programs.on_own import IN_A_MONTH, OWN
 from policies.test_rules import broken
 
 FIRST = list({case.rule: case for case in reversed(CASES)}.values())
 DOCKER = PROGRAMS["docker"]
-IN_A_MONTH = (datetime.datetime.now(datetime.UTC).date() + datetime.timedelta(days=30)).isoformat()
 ANSWERED = {"reason": "its maker asks for it", "owner": "it@clinic-a.example", "until": IN_A_MONTH}
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from policies.cases import BY_OTHER_MEANS, CASES, PROGRAMS, Case
+from policies.cases import BY_OTHER_MEANS, CASES, PROGRAMS, UNREAD, Case
 from policies.judging import judged, things
 from policies.programs.declared import APPEND, UNKNOWN, Program, changed
 from policies.programs.on_docker import GENERATED
@@ -71,7 +71,7 @@ def test_what_is_unknown_waits_and_never_passes(case: Case) -> None:
 def _subjects(rule: Rule) -> list[Thing]:
     """Give the things that a rule looks at: of the sound programs, and of those that break it."""
     kind = rule.looks_at
-    programs = [*PROGRAMS.values(), *(broken(case) for case in CASES if case.rule == rule.id)]
+    programs = [*PROGRAMS.values(), UNREAD, *(broken(case) for case in CASES if case.rule == rule.id)]
     return [thing for program in programs for one in program.values() for thing in things(one) if isinstance(thing, kind)]
 
 
@@ -94,6 +94,14 @@ def test_a_rule_waits_for_what_it_says_that_it_needs(rule: Rule) -> None:
             assert field in waits, f"{rule.id} does not wait for {field}"
         elif field not in {"name", "section", "port"}:  # these stand in sentences only
             assert waits == {None}, f"{field} is not among what {rule.id} needs"
+
+
+def test_a_list_that_is_unknown_hides_nothing() -> None:
+    """What cannot be read, not even how much it is, is waited for in a preview and refused in a run; what stands beside it is judged."""
+    assert told(UNREAD, preview=True) == {}
+    assert "readable-resource" in told(UNREAD)
+    beside = {**UNREAD, "archive": changed(UNREAD["archive"], ("privileged",), True)}  # noqa: FBT003 - a property's value
+    assert set(told(beside, preview=True)) == {"privileged"}
 
 
 def test_a_rule_that_breaks_refuses() -> None:

@@ -7,7 +7,8 @@ from types import MappingProxyType
 from typing import Final
 
 from securepacs_policies.adapters import docker, kubernetes, own, tls
-from securepacs_policies.things import Adapter, Resource, Thing
+from securepacs_policies.things import Adapter, Resource, Thing, Unread
+from securepacs_policies.values import Undecided, Unknown
 
 __all__ = ["ADAPTERS", "things_of"]
 
@@ -16,6 +17,12 @@ ADAPTERS: Final[Mapping[str, Adapter]] = MappingProxyType({**own.ADAPTERS, **doc
 
 
 def things_of(resource: Resource) -> tuple[Thing, ...]:
-    """Give what a resource declares."""
+    """Give what a resource declares. Where even how much that is depends on a value that is not known yet, the rest is one `Unread`."""
     adapter = ADAPTERS.get(resource.type)
-    return tuple(adapter(resource)) if adapter else ()
+    found: list[Thing] = []
+    if adapter:
+        try:
+            found.extend(adapter(resource))  # what came before an exception is kept
+        except Undecided as undecided:
+            found.append(Unread(resource=resource, path=undecided.path, rest=Unknown(undecided.path)))
+    return tuple(found)

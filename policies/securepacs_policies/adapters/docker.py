@@ -118,7 +118,7 @@ def _container(resource: Resource) -> Iterator[Thing]:
         labels=labels,
     )
     yield from in_environment(environment, resource, "envs")
-    for upload in told(said["uploads"].items):
+    for upload in said["uploads"].items():
         text, mode = upload["content"].text(), upload["permissions"].text("0644")
         yield SecretFile(resource=resource, path=upload.path, name=upload["file"].text(), mode=mode, text=text)
         yield from in_text(text, resource, f"{upload.path}.content")

@@ -118,7 +118,7 @@ def _pod(resource: Resource) -> Iterator[Thing]:
     pod, metadata = template["spec"], template["metadata"]
     volumes: Mapping[str, Property] = told(lambda: {volume["name"].text(): volume for volume in pod["volumes"].items()})
     for kind in ("containers", "initContainers"):
-        for container in told(pod[kind].items):
+        for container in pod[kind].items():
             yield _workload(resource, container, pod, metadata, volumes)
             yield from in_environment(_environment(container["env"]), resource, f"{container.path}.env")
 
@@ -199,7 +199,7 @@ def _claim(resource: Resource) -> Iterator[Thing]:
 
 
 def _config_map(resource: Resource) -> Iterator[Thing]:
-    for name, value in told(lambda: list(Property(resource.properties)["data"].entries())):
+    for name, value in Property(resource.properties)["data"].entries():
         text = value.text()
         yield ConfigFile(resource=resource, path=value.path, name=name, text=text)
         yield from in_text(text, resource, value.path)
@@ -207,7 +207,7 @@ def _config_map(resource: Resource) -> Iterator[Thing]:
 
 def _secret(resource: Resource) -> Iterator[Thing]:
     """Of a Secret only the settings that stand in clear text can be read."""
-    for _, value in told(lambda: list(Property(resource.properties)["stringData"].entries())):
+    for _, value in Property(resource.properties)["stringData"].entries():
         yield from in_text(value.text(), resource, value.path)
 
 

@@ -90,7 +90,7 @@ def _image(resource: Resource) -> Iterator[Thing]:
 
 def _files(resource: Resource) -> Iterator[Thing]:
     said = Property(resource.properties)
-    for name, file in told(lambda: list(said["files"].entries())):
+    for name, file in said["files"].entries():
         text = file["content"].text()
         yield SecretFile(resource=resource, path=file.path, name=name, mode=file["mode"].text("0400"), text=text)
         yield from in_text(text, resource, file.path)

@@ -75,7 +75,7 @@ def plaintext_waiver(clinic: Clinic, parameters: Parameters) -> Iterator[str]:
         if days < 0:
             yield f"the waiver of '{peer.ae_title}' ended on {peer.until}"
         elif days > parameters["longest_days"]:
-            yield f"the waiver of '{peer.ae_title}' ends on {peer.until}, in {days} days"
+            yield f"the waiver of '{peer.ae_title}' ends on {peer.until}, more than {parameters['longest_days']} days from today"
 
 
 @rule(

@@ -14,7 +14,7 @@ from typing import Any
 
 import yaml
 
-from deployed.deployment import CLINIC_KEY, HERE, CommandError, Stack, docker, remove_left_overs, run
+from deployed.deployment import CLINIC_KEY, HERE, NO_BACKUP, CommandError, Stack, docker, remove_left_overs, run
 from lifecycle.change.past import PastStack
 from lifecycle.steady import Calling, Report
 from securepacs_harness.bundles import Bundles, Material, write_bundle
@@ -47,6 +47,7 @@ def declaration(name: str, dicom_port: int, https_port: int, **limits: object) -
             {"ae_title": "WS01", "verbs": ["echo", "find", "get"]},
         ],
         "people": [{"name": "vera", "role": "viewer"}, {"name": "anna", "role": "admin"}],
+        "backup": NO_BACKUP,
         "limits": {
             "storage_mb": 500,
             "associations_per_peer": 8,

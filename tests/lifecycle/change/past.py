@@ -37,6 +37,10 @@ class PastStack(Stack):
         script = place / "pulumi-resource-securepacs"
         script.write_text(_PROVIDER.format(python=sys.executable, tests=str(_TESTS)), encoding="utf-8")
         script.chmod(0o700)
+        # The policies of today are asked as everywhere.
+        pack = place / "securepacs-policies"
+        pack.unlink(missing_ok=True)
+        pack.symlink_to(Path(sys.executable).with_name(pack.name))
         environment = {**self.environment, "PYTHONPATH": str(_TESTS), _DAYS: str(self.days), _FOLDER: str(place)}
         return run([sys.executable, "-m", "lifecycle.change.past", *arguments, "--stack", self.name], environment, seconds)
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from deployed.deployment import CLINIC_KEY, Stack, docker
+from deployed.deployment import CLINIC_KEY, NO_BACKUP, Stack, docker
 from securepacs_harness import canary
 from securepacs_harness.bracket import accepts
 from securepacs_harness.bundles import Bundles
@@ -56,6 +56,7 @@ def configuration(path: Path, **changes: object) -> Path:
         "peers": [{"ae_title": "CT01", "verbs": ["echo", "store"]}, {"ae_title": "WS01", "verbs": ["echo", "find", "get"]}],
         "people": [{"name": "vera", "role": "viewer"}],
         "limits": {"storage_mb": 500, "archive_memory_mb": 1024},
+        "backup": NO_BACKUP,
         **changes,
     }
     path.write_text(yaml.safe_dump({"config": {CLINIC_KEY: clinic}}, sort_keys=False), encoding="utf-8")

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from deployed.deployment import CLINIC_KEY, run
+from deployed.deployment import CLINIC_KEY, NO_BACKUP, run
 from lifecycle.reuse.installation import ROOT, Installation, remove_owned
 from securepacs_harness.bracket import accepts
 from securepacs_harness.bundles import Bundles
@@ -25,6 +25,7 @@ CLINIC = {
     "dicom": {"port": 13131},
     "https": {"port": 19131},
     "peers": [{"ae_title": "CT01", "verbs": ["echo", "store"]}],
+    "backup": NO_BACKUP,
 }
 #: What is no Python module and yet must come along.
 DATA = ("*.j2", "Dockerfile", "health", "*.lua", "guard.py", "py.typed", "PulumiPlugin.yaml")

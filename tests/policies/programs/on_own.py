@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import datetime
 from typing import Any, Final
 
 from policies.programs.declared import Declared, program
 from policies.programs.on_docker import DIGEST, HAPROXY_CFG, ORTHANC_JSON
+
+IN_A_MONTH: Final = (datetime.datetime.now(datetime.UTC).date() + datetime.timedelta(days=30)).isoformat()
 
 CLINIC: Final[dict[str, Any]] = {
     "name": "policed",
@@ -17,7 +20,7 @@ CLINIC: Final[dict[str, Any]] = {
         {
             "ae_title": "XR09",
             "verbs": ["store"],
-            "plaintext": {"reason": "its firmware knows no TLS", "until": "2027-06-30", "source": "192.0.2.7", "port": 12963},
+            "plaintext": {"reason": "its firmware knows no TLS", "until": IN_A_MONTH, "source": "192.0.2.7", "port": 12963},
         },
     ],
     "people": [{"name": "vera", "role": "viewer"}],

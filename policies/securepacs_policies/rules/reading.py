@@ -1,0 +1,24 @@
+"""What can be judged at all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from securepacs_policies.rule import Parameters, rule
+from securepacs_policies.things import Unread
+from securepacs_policies.values import known
+
+
+@rule(
+    "readable-resource",
+    "What a resource declares can be read",
+    why="A list that is only known when it is too late, or that is no list, hides whatever stands in it from every other rule.",
+    remedy="Write the list in the program, in the shape that its provider documents; let single values in it depend on other resources.",
+    severity="high",
+    controls=("deployment-verification",),
+    needs=("rest",),
+)
+def readable_resource(unread: Unread, _: Parameters) -> Iterator[str]:
+    """Wait for what cannot be read; in a run, when it is too late to wait, that is the violation."""
+    known(unread.rest)
+    yield from ()
