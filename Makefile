@@ -40,7 +40,7 @@ upgrade: ## make the base image anew with today's packages, then bring the archi
 	@bootstrap/bootstrap --renew-image
 	@.venv/bin/securepacs up $(stack_option) $(ARGS)
 
-.PHONY: test lint types test-unit test-provider test-deployed test-mutants test-lifecycle
+.PHONY: test lint types test-unit test-provider test-policies test-deployed test-mutants test-lifecycle
 test: bootstrap ## run every check, a line and its seconds for each stage
 	@tests/run $(ARGS)
 lint: bootstrap ## style, and the shell scripts where shellcheck is installed
@@ -51,6 +51,8 @@ test-unit: bootstrap ## tests that need neither engine nor Pulumi
 	@tests/run unit
 test-provider: bootstrap ## the provider over gRPC, against the engine
 	@tests/run provider
+test-policies: bootstrap ## each rule, and the pack with the real engine: nothing is made of what breaks one
+	@tests/run policies
 test-deployed: bootstrap ## a whole archive, attacked
 	@tests/run deployed
 test-mutants: bootstrap ## archives with one defect each, of which the harness must tell; today's part of them
@@ -68,6 +70,10 @@ test-database: bootstrap ## database killed under load, moves of the index kille
 	@SECUREPACS_DATABASE_KILLS=$(KILLS) .venv/bin/python -m pytest -q -s tests/lifecycle/database --timeout=0
 
 # Every mutant, and the page that tells what became of each.
+.PHONY: bench-policies
+bench-policies: bootstrap ## what the policies cost: previews with and without them, and their time as a program grows
+	@PYTHONPATH=tests .venv/bin/python -m bench.policies $(ARGS)
+
 .PHONY: mutants
 mutants: bootstrap ## all mutants: writes docs/mutants.md; ARGS="tls-1.0 root" for some
 	@PYTHONPATH=tests .venv/bin/python -m mutants.matrix $(if $(ARGS),$(ARGS),--page docs/mutants.md)

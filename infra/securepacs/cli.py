@@ -62,6 +62,7 @@ def up(stack: Stack = "dev", config: Config = None, as_json: Json = False) -> No
             "https": target["https"]["base_url"],
             "changes": dict(done.progress.done),
             "consequences": done.progress.consequences,
+            "excused": done.progress.excused,
             "seconds": round(done.seconds, 1),
         }
         told.print_json(json.dumps(endpoints))
@@ -120,7 +121,8 @@ def preview(stack: Stack = "dev", config: Config = None, as_json: Json = False) 
     except automation.CommandError as error:
         raise engine_failed(progress, error) from None
     if as_json:
-        told.print_json(json.dumps({"changes": dict(progress.done), "consequences": progress.consequences}))
+        ahead = {"changes": dict(progress.done), "consequences": progress.consequences, "excused": progress.excused}
+        told.print_json(json.dumps(ahead))
         return
     tell_excused(progress)
     told.print(progress.summary(), highlight=False)

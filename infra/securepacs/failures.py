@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from pulumi import automation
 
 from securepacs.commands.progress import Progress
@@ -30,10 +32,23 @@ def known_failure(text: str) -> DeploymentError | None:
     return next((DeploymentError(what, do=do) for words, (what, do) in KNOWN_FAILURES.items() if words in text), None)
 
 
+_WHERE = "  where    "
+
+
+def gathered(messages: Iterable[str]) -> list[str]:
+    """Tell once what breaks the same rule in the same way at several places, with all the places."""
+    places: dict[tuple[str, ...], list[str]] = {}
+    for message in messages:
+        lines = message.splitlines()
+        same = tuple(_WHERE if line.startswith(_WHERE) else line for line in lines)
+        places.setdefault(same, []).extend(line.removeprefix(_WHERE) for line in lines if line.startswith(_WHERE))
+    return ["\n".join(_WHERE + "; ".join(there) if line == _WHERE else line for line in same) for same, there in places.items()]
+
+
 def engine_failed(progress: Progress, error: automation.CommandError) -> SecurePacsError:
     """Turn the engine's failure into the lines that say what happened."""
     if progress.refused:
-        return PolicyError("\n".join(progress.refused))
+        return PolicyError("\n".join(gathered(progress.refused)))
     if known := known_failure(str(error)):
         return known
     lines = [line.partition("error:")[2].strip() for line in str(error).splitlines() if "error:" in line]

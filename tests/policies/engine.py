@@ -71,7 +71,7 @@ class Engine:
             **environment,
         }
 
-    def run(self, run: Callable[[], None], *, up: bool = False, asked: Mapping[str, Any] | None = None, pack: Path = PACK) -> Ended:
+    def run(self, run: Callable[[], None], *, up: bool = False, asked: Mapping[str, Any] | None = None, pack: Path | None = PACK) -> Ended:
         """Preview a program, or bring it up, with the pack and what is configured for it."""
         configuration = self.folder / "policies.json"
         configuration.write_text(json.dumps(asked or {}), encoding="utf-8")
@@ -84,7 +84,7 @@ class Engine:
 
         workspace = automation.LocalWorkspace(work_dir=str(self.folder), program=run, env_vars=self.environment)
         stack = automation.Stack.create_or_select("dev", workspace)
-        options: dict[str, Any] = {"policy_packs": [str(pack)], "policy_pack_configs": [str(configuration)]}
+        options: dict[str, Any] = {"policy_packs": [str(pack)], "policy_pack_configs": [str(configuration)]} if pack else {}
         failure = ""
         try:
             stack.up(on_event=note, color="never", **options) if up else stack.preview(on_event=note, color="never", **options)

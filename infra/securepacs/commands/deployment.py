@@ -16,7 +16,7 @@ from securepacs.clinic import Clinic
 from securepacs.commands.progress import Progress
 from securepacs.commands.terminal import noted
 from securepacs.errors import HostError, NotFoundError
-from securepacs.failures import engine_failed
+from securepacs.failures import engine_failed, gathered
 from securepacs.index import place as index_place
 from securepacs.policies import Policies, policy_settings
 from securepacs.state import recovery
@@ -135,5 +135,5 @@ def bring_up(stack: str, config: Path | None) -> Deployed:
 
 def tell_excused(progress: Progress) -> None:
     """Remind of what breaks a policy and is excused for the time being."""
-    for message in progress.excused:
+    for message in gathered(progress.excused):
         noted.print(f"[yellow]excused:[/yellow] {escape(message)}", highlight=False, soft_wrap=True)

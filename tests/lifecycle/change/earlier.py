@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from deployed.deployment import Stack, run
-from securepacs import archive, cli, gateway
+from securepacs import archive, cli, gateway, policies
 from securepacs.clinic import Clinic
+from securepacs.commands import deployment
 
 FLOOR = "1.12.0"
 
@@ -42,9 +44,13 @@ def main() -> None:
     def haproxy_then(clinic: Clinic, secrets: gateway.GatewaySecrets) -> str:
         return "".join(line for line in haproxy(clinic, secrets).splitlines(keepends=True) if UNKNOWN_WORD not in line)
 
+    def held_then(content: Mapping[str, Any]) -> dict[str, Any]:
+        return {**policies.policy_settings(content), "build-floor": {"floors": {"orthanc": FLOOR}}}
+
     archive.ORTHANC_FLOOR = FLOOR
     archive.orthanc_configuration = orthanc_then
     gateway.haproxy_configuration = haproxy_then
+    deployment.policy_settings = held_then
     cli.main()
 
 

@@ -1,0 +1,1 @@
+"""Measurements: each a ratio against the plain alternative in the same run."""

@@ -1,0 +1,104 @@
+"""What a stack's configuration says of the policies, and how a refusal is told."""
+
+from __future__ import annotations
+
+import datetime
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pulumi.automation.events import EngineEvent
+from rich.console import Console
+
+from securepacs.commands.progress import Progress
+from securepacs.errors import ConfigurationError
+from securepacs.failures import gathered
+from securepacs.policies import Policies, policy_settings
+from securepacs.state.workspace import Workspace
+
+IN_A_MONTH = (datetime.datetime.now(datetime.UTC).date() + datetime.timedelta(days=30)).isoformat()
+ANSWERED = {"reason": "old device", "owner": "it", "until": IN_A_MONTH}
+
+
+def content(**asked: Any) -> dict[str, Any]:  # noqa: ANN401 - a user may write anything
+    """Give a stack's file with a configuration of the policies; a rule's name has '-' for '_'."""
+    return {"config": {"securepacs:clinic": {}, "securepacs:policies": {name.replace("_", "-"): said for name, said in asked.items()}}}
+
+
+def test_nothing_said_is_every_rule_as_it_is() -> None:
+    """A stack that says nothing of the policies has no parameters and no exceptions."""
+    assert policy_settings({"config": {"securepacs:clinic": {}}}) == {}
+
+
+def test_parameters_and_exceptions_are_handed_over_as_they_stand() -> None:
+    """What is well formed reaches the engine as it was written."""
+    asked = {"longest_days": 825, "exceptions": [ANSWERED]}
+    assert policy_settings(content(certificate_lifetime=asked)) == {"certificate-lifetime": asked}
+
+
+@pytest.mark.parametrize(
+    ("said", "line"),
+    [
+        (content(priviledged={}), "securepacs:policies.priviledged: there is no such rule; docs/rules.md lists all"),
+        (content(privileged="off"), "securepacs:policies.privileged: got 'off', expected a mapping with enforcementLevel, exceptions"),
+        (
+            content(privileged={"until": "x"}),
+            "securepacs:policies.privileged.until: there is no such key, allowed are enforcementLevel, exceptions",
+        ),
+        (content(privileged={"exceptions": {}, "enforcementLevel": "disabled"}), "'privileged' is set to disabled without an exception"),
+        (content(privileged={"exceptions": [{**ANSWERED, "until": "2026-01-31"}]}), "does not count: it ended on 2026-01-31"),
+        (content(privileged={"exceptions": [{"reason": "because"}]}), "does not count: it has no owner and no until"),
+        (content(privileged={"exceptions": ["because"]}), "expected a list of {reason, owner, until, resources}"),
+        ({"config": {"securepacs:policies": ["privileged"]}}, "securepacs:policies: got ['privileged'], expected a mapping"),
+    ],
+    ids=["misspelt", "no-mapping", "no-such-key", "off", "ended", "incomplete", "no-exception", "list"],
+)
+def test_a_mistake_is_one_line(said: dict[str, Any], line: str) -> None:
+    """What is wrong with the policies' configuration is told before anything else happens, with its path."""
+    with pytest.raises(ConfigurationError) as told:
+        policy_settings(said)
+    [only] = str(told.value).splitlines()
+    assert line in only
+
+
+def test_what_passed_is_asked_anew_when_anything_changed(tmp_path: Path) -> None:
+    """A preview is left out for the same declaration under the same rules only; the answer is a file that only its owner reads."""
+    place = Workspace("dev", tmp_path)
+    place.folder.mkdir(parents=True)
+    declared, settings = content(), {"certificate-lifetime": {"longest_days": 825}}
+    first = Policies(place, declared, {})
+    assert not first.asked_before()
+    first.accept()
+    assert Policies(place, declared, {}).asked_before()
+    assert not Policies(place, {**declared, "more": 1}, {}).asked_before()
+    assert not Policies(place, declared, settings).asked_before()
+    options = Policies(place, declared, settings).options()
+    [written] = options["policy_pack_configs"]
+    assert json.loads(Path(written).read_text(encoding="utf-8")) == settings
+    assert Path(written).stat().st_mode & 0o777 == 0o600
+
+
+def _violation(where: str, level: str = "mandatory") -> EngineEvent:
+    policy = {
+        "message": f"It is privileged.\n  rule     privileged: No container is privileged\n  where    {where}\n  mend     Take it away.\n",
+        "color": "never",
+        "policyName": "privileged",
+        "policyPackName": "securepacs",
+        "policyPackVersion": "0.1.0",
+        "policyPackVersionTag": "0.1.0",
+        "enforcementLevel": level,
+    }
+    return EngineEvent.from_json({"sequence": 1, "timestamp": 1, "policyEvent": policy})
+
+
+def test_the_same_violation_at_several_places_is_told_once() -> None:
+    """Each refusal is kept once, however often the engine tells it, and places of the same one stand together."""
+    progress = Progress(Console(file=io.StringIO()))
+    for event in (_violation("Container a"), _violation("Container a"), _violation("Container b"), _violation("Container c", "advisory")):
+        progress(event)
+    [told] = gathered(progress.refused)
+    assert told.splitlines()[2] == "  where    Container a; Container b"
+    [excused] = progress.excused
+    assert "Container c" in excused
