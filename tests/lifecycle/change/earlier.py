@@ -50,7 +50,7 @@ def main() -> None:
     archive.ORTHANC_FLOOR = FLOOR
     archive.orthanc_configuration = orthanc_then
     gateway.haproxy_configuration = haproxy_then
-    deployment.policy_settings = held_then
+    deployment.policy_settings = held_then  # type: ignore[attr-defined] # what it imported, and hands on to nobody
     cli.main()
 
 
