@@ -33,7 +33,7 @@ _OSCAL = "1.1.3"
 #: Of our own identifiers and properties, as in the harness's assessment results.
 _NAMESPACE = "https://securepacs.example/ns/oscal"
 #: The catalogue whose control ids OSCAL documents name; the other frameworks' clauses stand as properties.
-_CATALOG = "https://doi.org/10.6028/NIST.SP.800-53r5"
+_CATALOG = "urn:doi:10.6028/NIST.SP.800-53r5"
 #: When the definition was last changed in what it says; a time of generation would make every run another file.
 _MODIFIED = "2026-11-25T00:00:00Z"
 

@@ -41,7 +41,7 @@ def main() -> None:
     console.print(f"$ echo $?\n{done.returncode}", highlight=False)
     drawn = console.export_svg(title="securepacs preview", unique_id="refusal")
     # A picture that fetches its fonts tells somebody else who looks at it.
-    drawn = re.sub(r"@font-face \{.*?\}", "", drawn, flags=re.DOTALL)
+    drawn = re.sub(r"@font-face \{.*?\}|<!-- Generated.*?-->", "", drawn, flags=re.DOTALL)
     (HERE / "refusal.svg").write_text(drawn, encoding="utf-8")
 
 
