@@ -79,6 +79,10 @@ _CASES: Final[tuple[tuple[str, Dialect, str, Path, object] | tuple[str, Dialect,
     ("edge-beside-gateway", "docker", "worker", ("networksAdvanced", APPEND), {"name": "edge"}, ("networksAdvanced",)),
     ("network-policy-ingress", "kubernetes", "archive-policy", ("spec", "ingress", 0, "from"), []),
     ("network-policy-ingress", "kubernetes", "archive-policy", ("spec", "podSelector", "matchLabels", "app"), "another"),
+    (
+        "network-policy-ingress", "kubernetes", "archive-policy", ("spec", "podSelector"),
+        {"matchExpressions": [{"key": "app", "operator": "NotIn", "values": ["archive"]}]},
+    ),
     ("network-policy-egress", "kubernetes", "archive-policy", ("spec", "egress", 0, "to", 0), {"ipBlock": {"cidr": "0.0.0.0/0"}}),
     ("network-policy-egress", "kubernetes", "archive-policy", ("spec", "policyTypes"), ["Ingress"]),
     # What a container may do to its host.

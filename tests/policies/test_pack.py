@@ -158,6 +158,14 @@ def test_an_exception_ends_on_its_last_day() -> None:
         assert told.enforcementLevel == analyzer_pb2.EnforcementLevel.Value(level)
 
 
+def test_a_rule_that_is_turned_off_without_a_word_still_refuses() -> None:
+    """`disabled` alone is told as a violation of its own, and the rule refuses as before."""
+    analyzer = Analyzer(catalogue(), {})
+    analyzer.Configure(configuration(privileged={"enforcementLevel": "DISABLED"}), None)
+    assert rules_of(analyzer.Analyze(request(ARCHIVE, privileged=True), None)) == {"privileged"}
+    assert rules_of(analyzer.AnalyzeStack(analyzer_pb2.AnalyzeStackRequest(), None)) == {"exception-without-end"}
+
+
 def test_the_length_of_the_passphrase(tmp_path: Any) -> None:  # noqa: ANN401 - pytest's own
     """It is read where the engine reads it: the variable first, then the file; what cannot be read is empty."""
     (tmp_path / "passphrase").write_text("twelve chars\n", encoding="utf-8")

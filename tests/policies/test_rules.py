@@ -13,7 +13,7 @@ from policies.judging import judged, things
 from policies.programs.declared import APPEND, UNKNOWN, Program, changed
 from policies.programs.on_docker import GENERATED
 from securepacs_policies.exceptions import Settings
-from securepacs_policies.judge import judgement
+from securepacs_policies.judge import judge_things, judgement
 from securepacs_policies.rule import Rule, catalogue
 from securepacs_policies.things import Stack, Thing
 from securepacs_policies.values import Unknown
@@ -111,8 +111,10 @@ def test_a_rule_that_breaks_refuses() -> None:
         raise KeyError("a defect")
 
     rule = dataclasses.replace(catalogue()["privileged"], judge=judge)
-    [thing] = things(PROGRAMS["docker"]["worker"])
-    assert judgement(rule, thing, Settings()).failed == "KeyError: 'a defect'"
+    some = things(PROGRAMS["docker"]["worker"])
+    for preview in (True, False):
+        [violation] = judge_things([rule], some, {}, preview=preview)
+        assert (violation.level, "KeyError: 'a defect'" in violation.what) == ("mandatory", True)
     assert judgement(rule, Stack(()), Settings()).failed
 
 
