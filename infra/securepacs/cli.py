@@ -22,7 +22,16 @@ from securepacs.clinic import clinic_schema
 from securepacs.commands import database as cli_database
 from securepacs.commands import keys as cli_keys
 from securepacs.commands import verify as cli_verify
-from securepacs.commands.deployment import bring_up, check_host, declared, outputs_of, place_of, tell_excused, whole_numbers
+from securepacs.commands.deployment import (
+    bring_up,
+    check_host,
+    declared,
+    hold_to_policies,
+    outputs_of,
+    place_of,
+    tell_excused,
+    whole_numbers,
+)
 from securepacs.commands.progress import Progress
 from securepacs.commands.terminal import Config, Json, Stack, Yes, consents, noted, stack_option, tell_mistake, told
 from securepacs.errors import ConfigurationError, ExpiryError, NotFoundError, RefusedError, SecurePacsError
@@ -117,9 +126,10 @@ def preview(stack: Stack = "dev", config: Config = None, as_json: Json = False) 
     noted.print(f"[bold]{clinic.name}[/bold]: what `up` would do to the stack '{stack}'")
     progress = Progress(noted, preview=True)
     try:
-        place.open().preview(on_event=progress, color="never", suppress_outputs=True, **Policies(place, content, settings).options())
+        existing = place.open()
     except automation.CommandError as error:
         raise engine_failed(progress, error) from None
+    hold_to_policies(existing, Policies(place, content, settings), progress)
     if as_json:
         ahead = {"changes": dict(progress.done), "consequences": progress.consequences, "excused": progress.excused}
         told.print_json(json.dumps(ahead))

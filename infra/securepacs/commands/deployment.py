@@ -95,18 +95,16 @@ class Deployed:
     seconds: float
 
 
-def hold_to_policies(stack: automation.Stack, policies: Policies) -> Progress:
-    """Preview what is declared, and hold it to the policies before anything is made.
+def hold_to_policies(stack: automation.Stack, policies: Policies, progress: Progress) -> None:
+    """Preview what is declared, and hold it to the policies; nothing is made.
 
     Raises PolicyError for what breaks one, DeploymentError where the preview fails.
     """
-    progress = Progress(noted, preview=True, quiet=True)
     try:
         stack.preview(on_event=progress, color="never", suppress_outputs=True, **policies.options())
     except automation.CommandError as error:
         raise engine_failed(progress, error) from None
     policies.accept()
-    return progress
 
 
 def bring_up(stack: str, config: Path | None) -> Deployed:
@@ -123,7 +121,7 @@ def bring_up(stack: str, config: Path | None) -> Deployed:
         existing = place.open()
         forget_half_made(place)
         if not policies.asked_before():
-            hold_to_policies(existing, policies)
+            hold_to_policies(existing, policies, Progress(noted, preview=True, quiet=True))
         done = existing.up(on_event=progress, color="never", suppress_outputs=True, show_secrets=False, **policies.options())
     except automation.CommandError as error:
         raise engine_failed(progress, error) from None
