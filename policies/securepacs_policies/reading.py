@@ -5,12 +5,14 @@ Each reader is typed as what it gives when the value is known; an `Unknown` in i
 
 from __future__ import annotations
 
+import base64
+import math
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar, cast
 
-from securepacs_policies.values import Undecided, Unknown, is_unknown
+from securepacs_policies.values import Undecided, Unknown, is_unknown, known
 
-__all__ = ["Property", "told"]
+__all__ = ["Property", "from_base64", "told"]
 
 Told = TypeVar("Told")
 
@@ -25,6 +27,18 @@ def told(compute: Callable[[], Told]) -> Told:
 
 #: What programs write for a flag or a number in places that take text.
 _FLAGS = {"true": True, "false": False}
+
+
+def from_base64(text: str) -> str:
+    """Give the text that stands in base64; unknown where that is, or where it is no text."""
+
+    def decode() -> str:
+        try:
+            return base64.b64decode(known(text), validate=True).decode()
+        except ValueError:
+            return ""
+
+    return told(decode)
 
 
 class Property:
@@ -101,13 +115,13 @@ class Property:
         """Give a number; a text that is one counts."""
         if self.value is None:
             return default
-        if isinstance(self.value, int | float) and not isinstance(self.value, bool):
-            return self.value
-        if isinstance(self.value, str):
+        if isinstance(self.value, int | float | str) and not isinstance(self.value, bool):
             try:
-                return float(self.value)
-            except ValueError:
-                pass
+                number = float(self.value)
+            except (ValueError, OverflowError):
+                number = math.nan
+            if math.isfinite(number):
+                return number
         return cast("float", self.unknown)
 
     def integer(self, default: int = 0) -> int:

@@ -13,7 +13,12 @@ _TELLING = re.compile(
     r"|(?<!by)pass$|_pwd$|(?<!gpg)(?<!public)(?<!host)_key$"
 )
 #: Endings of names that hold something about a secret: where it is, how long it lives, what it is called.
-_ABOUT = re.compile(r"_(file|path|dir|folder|name|url|uri|endpoint|issuer|header|type|ttl|lifetime|expiry|seconds|length|enabled)$")
+_ABOUT = re.compile(
+    r"_(file|path|dir|folder|name|url|uri|endpoint|issuer|headers?|type|ttl|lifetime|validity|expiry|seconds|length|max|count|enabled)$"
+)
+#: A path says where a secret is; a number under another name than a password's is a measure (MAX_TOKENS=500).
+_PLACE = re.compile(r"/[\w./-]+")
+_MEASURED = re.compile(r"(?!.*(pass|pwd|pin))")
 #: Values that are no secrets whatever their setting is called.
 _PLAIN = frozenset({"", "true", "false", "yes", "no", "on", "off", "none", "null"})
 
@@ -27,6 +32,8 @@ _SAID = re.compile(
     r"[^\s,;&}]",
     re.IGNORECASE,
 )
+#: A login as an option of curl's and wget's: -u NAME:VALUE, --user NAME:VALUE; and as HAProxy writes one.
+_LOGIN_OPTION = re.compile(r"(^|\s)(-u|--user)[= ]\S+:\S+|\binsecure-password\s+\S|\bstats\s+auth\s+\S+:\S")
 _LOGIN_HEADER = re.compile(r"authorization\"?\s*[:=]\s*\"?(basic|bearer)\s", re.IGNORECASE)
 
 #: Bits a character above which a long word is no word: base64 has up to 6, a path or a sentence below 4.
@@ -56,7 +63,13 @@ def names_secret(name: str) -> bool:
 
 def says_secret(value: str) -> bool:
     """Tell whether a value has a login, a private key, or a secret's setting in it."""
-    return any(pattern.search(value) for pattern in (_LOGIN_IN_URL, _PRIVATE_KEY, _SAID))
+    return any(pattern.search(value) for pattern in (_LOGIN_IN_URL, _PRIVATE_KEY, _SAID, _LOGIN_OPTION))
+
+
+def _is_plain(name: str, value: str) -> bool:
+    """Tell whether the value of a setting with a secret's name is none."""
+    measured = value.isdecimal() and _MEASURED.match(name.lower()) is not None
+    return value.lower() in _PLAIN or measured or _PLACE.fullmatch(value) is not None
 
 
 def telling_settings(settings: Mapping[str, str], *, random: bool = True) -> list[str]:
@@ -64,7 +77,7 @@ def telling_settings(settings: Mapping[str, str], *, random: bool = True) -> lis
     return sorted(
         name
         for name, value in settings.items()
-        if (names_secret(name) and value.lower() not in _PLAIN) or says_secret(value) or (random and looks_random(value))
+        if (names_secret(name) and not _is_plain(name, value)) or says_secret(value) or (random and looks_random(value))
     )
 
 
@@ -82,7 +95,11 @@ def _options(words: Sequence[str]) -> Iterator[tuple[str, str]]:
 def telling_arguments(words: Sequence[str]) -> int:
     """Count what a command line tells: options that set a secret, logins, keys. A path or a variable is where one is, and no secret."""
     named = sum(names_secret(name) and value[:1] not in {"", "/", "$"} and value.lower() not in _PLAIN for name, value in _options(words))
-    return named or sum(says_secret(word) or looks_random(word) for word in " ".join(words).split())
+    return (
+        named
+        or int(_LOGIN_OPTION.search(" ".join(words)) is not None)
+        or sum(says_secret(word) or looks_random(word) for word in " ".join(words).split())
+    )
 
 
 def telling_build_arguments(history: str) -> list[str]:

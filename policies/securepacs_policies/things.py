@@ -8,15 +8,44 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping
 from enum import Enum
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, Final, TypeAlias, TypeVar
 
 from securepacs_policies.values import known
 
 __all__ = [
-    "Adapter", "Authority", "Build", "Certificate", "Clinic", "ConfigFile", "DataVolume", "Ingress", "Key", "Listener", "Mount", "Network",
-    "NetworkPolicy", "OrthancSettings", "Part", "Peer", "Port", "Resource", "RevocationList", "SecretFile", "Service", "Stack", "Thing",
-    "Unread", "Workload",
+    "ELSEWHERE",
+    "Adapter",
+    "Authority",
+    "Build",
+    "Certificate",
+    "Clinic",
+    "ConfigFile",
+    "DataVolume",
+    "Expression",
+    "Ingress",
+    "Key",
+    "Listener",
+    "Mount",
+    "Network",
+    "NetworkPolicy",
+    "OrthancSettings",
+    "Part",
+    "Peer",
+    "Port",
+    "Resource",
+    "RevocationList",
+    "SecretFile",
+    "Service",
+    "Stack",
+    "Thing",
+    "Unparsed",
+    "Unread",
+    "Workload",
 ]  # fmt: skip
+
+
+#: The value of a setting that is said, and not here: by a reference, by a file of secrets, or by a variable inside a file.
+ELSEWHERE: Final = "(said elsewhere)"
 
 
 class Part(Enum):
@@ -68,7 +97,8 @@ class Port:
 
     number: int
     published: int
-    address: str
+    address: str | None
+    """None where this kind of resource has no way to name one."""
     path: str = ""
 
 
@@ -109,12 +139,13 @@ class Workload(Thing):
     memory: bool = False
     processors: bool = False
     processes: bool | None = None
-    health_check: bool = False
+    health_check: bool | None = False
     log_limit: bool | None = None
     environment: Mapping[str, str] = dataclasses.field(default_factory=dict)
     command: tuple[str, ...] = ()
     labels: Mapping[str, str] = dataclasses.field(default_factory=dict)
     namespace: str = ""
+    port_names: Mapping[str, int] = dataclasses.field(default_factory=dict)
     pod_labels: Mapping[str, str] | None = None
     """Labels by which Kubernetes' services and network policies choose it."""
 
@@ -129,10 +160,11 @@ class Network(Thing):
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
 class DataVolume(Thing):
-    """A volume; `kept` when a mistake in the program does not delete it."""
+    """A volume; `kept` when a mistake in the program does not delete it, `folder` where it is a folder of the host's."""
 
     name: str
     kept: bool
+    folder: str = ""
 
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
@@ -142,6 +174,8 @@ class Service(Thing):
     name: str
     namespace: str
     selector: Mapping[str, str]
+    targets: tuple[str, ...]
+    """Ports of the pods that it leads to, by number or name."""
     kind: str
     external_addresses: tuple[str, ...] = ()
 
@@ -156,12 +190,27 @@ class Ingress(Thing):
     tls_hosts: tuple[str, ...]
 
 
+@dataclasses.dataclass(frozen=True, eq=False)
+class Expression:
+    """A condition of a selector on labels (In, NotIn, Exists, DoesNotExist)."""
+
+    key: str
+    operator: str
+    values: tuple[str, ...]
+
+    def holds(self, labels: Mapping[str, str]) -> bool:
+        """Tell whether labels meet it."""
+        there, among = self.key in labels, labels.get(self.key) in self.values
+        return {"In": among, "NotIn": not among, "Exists": there, "DoesNotExist": not there}.get(self.operator, False)
+
+
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
 class NetworkPolicy(Thing):
     """A Kubernetes NetworkPolicy. `open_ingress` and `open_egress`: a rule of it lets anybody in, or out to anywhere."""
 
     namespace: str
     selector: Mapping[str, str]
+    expressions: tuple[Expression, ...]
     types: tuple[str, ...]
     open_ingress: bool
     open_egress: bool
@@ -193,18 +242,22 @@ class SecretFile(Thing):
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
 class OrthancSettings(Thing):
-    """Orthanc's settings, by their names in small letters without underscores: of a JSON file, or of ORTHANC__ variables."""
+    """Orthanc's settings by their names, of all its files and variables that are known together."""
 
     settings: Mapping[str, Any]
     whole: bool
     """Whether a setting that does not stand here has Orthanc's default; not so for one file of several."""
+    rest: Any = None
+    """Unknown where a source of settings is: what no other source says may stand there."""
 
     def get(self, name: str, default: object = None) -> Any:  # noqa: ANN401 - a setting has any shape
         """Give a setting by Orthanc's name for it: where it does not stand, its default if this is the whole configuration, else None.
 
         Raises Undecided where it is not known yet.
         """
-        said = known(self.settings.get(name.lower()))
+        said = known(self.settings.get(name))
+        if said is None:
+            known(self.rest)
         return default if said is None and default is not None and self.whole else said
 
 
@@ -219,6 +272,8 @@ class Listener(Thing):
     """The oldest TLS version that it takes, '1.2'; empty where that is the product's default."""
     client_certificates: bool
     dicom: bool
+    redirects: bool = False
+    """Whether it does nothing but send a browser to HTTPS."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -272,6 +327,13 @@ class Key(Thing):
     algorithm: str
     bits: int
     curve: str
+
+
+@dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
+class Unparsed(Thing):
+    """A text that looks like settings which rules read, and cannot be read as such."""
+
+    what: str
 
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)

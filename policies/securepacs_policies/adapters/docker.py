@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
+from securepacs_policies.adapters import orthanc
+from securepacs_policies.adapters.listeners import listeners_in
 from securepacs_policies.adapters.parts import part_of
-from securepacs_policies.adapters.settings import in_environment, in_text
-from securepacs_policies.reading import Property, told
+from securepacs_policies.reading import Property, from_base64, told
 from securepacs_policies.things import Adapter, Build, DataVolume, Mount, Network, Port, Resource, SecretFile, Thing, Workload
 from securepacs_policies.values import is_unknown
 
@@ -16,8 +17,8 @@ _NAMESPACES = (("networkMode", "network"), ("pidMode", "pid"), ("ipcMode", "ipc"
 
 _CONFINEMENTS = frozenset({"seccomp", "apparmor", "label", "systempaths"})
 
-#: Logging drivers that keep no file of their own growing.
-_BOUNDED_LOGS = frozenset({"journald", "syslog", "none", "local"})
+#: Logging drivers that write a file of their own, without an end; the first is the engine's default.
+_GROWING_LOGS = frozenset({"", "json-file"})
 
 
 def _environment(said: Property) -> dict[str, str]:
@@ -75,6 +76,12 @@ def _checks(said: Property) -> bool:
     return bool(tests) and tests[0] != "NONE"
 
 
+def _content(upload: Property) -> str:
+    """Give what an upload writes, in whichever of its three ways; what lies on the host's disk is not read."""
+    encoded = upload["contentBase64"]
+    return upload["content"].text() if encoded.absent else from_base64(encoded.text())
+
+
 def _container(resource: Resource) -> Iterator[Thing]:
     said = Property(resource.properties)
     image, environment, labels, ports = (
@@ -104,7 +111,11 @@ def _container(resource: Resource) -> Iterator[Thing]:
         ),
         user=said["user"].text(),
         devices=told(
-            lambda: (*(device["hostPath"].text() for device in said["devices"].items()), *([] if said["gpus"].absent else ["GPUs"]))
+            lambda: (
+                *(device["hostPath"].text() for device in said["devices"].items()),
+                *(f"devices '{rule}'" for rule in said["deviceCgroupRules"].texts()),
+                *(["GPUs"] if said["gpus"].given() or said["deviceRequests"].items() else []),
+            )
         ),
         read_only_root=said["readOnly"].flag(),
         mounts=told(lambda: tuple(_mounts(said))),
@@ -112,28 +123,39 @@ def _container(resource: Resource) -> Iterator[Thing]:
         processors=told(lambda: any(said[field].number() > 0 for field in ("cpus", "cpuQuota"))),
         processes=told(lambda: any(limit["name"].text() == "nproc" for limit in said["ulimits"].items())),
         health_check=told(lambda: _checks(said)),
-        log_limit=told(lambda: bool(said["logOpts"]["max-size"].given()) or said["logDriver"].text() in _BOUNDED_LOGS),
+        log_limit=told(lambda: bool(said["logOpts"]["max-size"].given()) or said["logDriver"].text() not in _GROWING_LOGS),
         environment=environment,
-        command=told(lambda: (*said["entrypoints"].texts(), *said["command"].texts())),
+        command=told(lambda: (*said["entrypoints"].texts(), *said["command"].texts(), *said.at("healthcheck", "tests").texts())),
         labels=labels,
     )
-    yield from in_environment(environment, resource, "envs")
-    for upload in said["uploads"].items():
-        text, mode = upload["content"].text(), upload["permissions"].text("0644")
+    uploads = [(upload, _content(upload)) for upload in said["uploads"].items()]
+    yield from orthanc.merged([text for _, text in uploads], environment, resource, "uploads and envs")
+    for upload, text in uploads:
+        mode = upload["permissions"].text("0644")
         yield SecretFile(resource=resource, path=upload.path, name=upload["file"].text(), mode=mode, text=text)
-        yield from in_text(text, resource, f"{upload.path}.content")
+        yield from orthanc.written_in(text, resource, upload.path)
+        yield from listeners_in(text, resource, upload.path)
+
+
+def _of_service(said: Property, spec: Property) -> dict[str, str]:
+    """Give the labels of a service and of its containers."""
+    return told(lambda: {**_labels(said["labels"]), **_labels(spec["labels"])})
 
 
 def _service(resource: Resource) -> Iterator[Thing]:
     said = Property(resource.properties)
     task = said["taskSpec"]
     spec, limits = task["containerSpec"], task.at("resources", "limits")
-    image, environment, labels = spec["image"].text(), spec["env"].mapping(), _labels(said["labels"])
+    image, environment, labels = (
+        spec["image"].text(),
+        spec["env"].mapping(),
+        _of_service(said, spec),
+    )
     ports = told(
         lambda: tuple(
-            Port(port["targetPort"].integer(), port["publishedPort"].integer(), "", port.path)
+            # Without a published port Swarm chooses one, on every node.
+            Port(port["targetPort"].integer(), port["publishedPort"].integer(), None, port.path)
             for port in said.at("endpointSpec", "ports").items()
-            if not port["publishedPort"].absent
         )
     )
     yield Workload(
@@ -153,12 +175,14 @@ def _service(resource: Resource) -> Iterator[Thing]:
         memory=told(lambda: limits["memoryBytes"].number() > 0),
         processors=told(lambda: limits["nanoCpus"].number() > 0),
         health_check=told(lambda: _checks(spec)),
-        log_limit=task.at("logDriver", "options", "max-size").given(),
+        log_limit=told(
+            lambda: bool(task.at("logDriver", "options", "max-size").given()) or task.at("logDriver", "name").text() not in _GROWING_LOGS
+        ),
         environment=environment,
-        command=told(lambda: (*spec["commands"].texts(), *spec["args"].texts())),
+        command=told(lambda: (*spec["commands"].texts(), *spec["args"].texts(), *spec.at("healthcheck", "tests").texts())),
         labels=labels,
     )
-    yield from in_environment(environment, resource, f"{spec.path}.env")
+    yield from orthanc.merged((), environment, resource, f"{spec.path}.env", whole=not spec["configs"].items())
 
 
 def _network(resource: Resource) -> Iterator[Thing]:
@@ -168,7 +192,10 @@ def _network(resource: Resource) -> Iterator[Thing]:
 
 def _volume(resource: Resource) -> Iterator[Thing]:
     said = Property(resource.properties)
-    yield DataVolume(resource=resource, name=said["name"].text(resource.name), kept=resource.protect)
+    device = said.at("driverOpts", "device").text()
+    bound = told(lambda: "bind" in said.at("driverOpts", "o").text().split(",") or said.at("driverOpts", "type").text() == "bind")
+    folder = told(lambda: device if bound else "")
+    yield DataVolume(resource=resource, name=said["name"].text(resource.name), kept=resource.protect, folder=folder)
 
 
 def _image(resource: Resource) -> Iterator[Thing]:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
 
+from securepacs_policies.adapters import orthanc
+from securepacs_policies.adapters.listeners import listeners_in
 from securepacs_policies.adapters.parts import part_of
-from securepacs_policies.adapters.settings import in_environment, in_text
-from securepacs_policies.reading import Property, told
+from securepacs_policies.reading import Property, from_base64, told
 from securepacs_policies.things import (
+    ELSEWHERE,
     Adapter,
     ConfigFile,
     DataVolume,
+    Expression,
     Ingress,
     Mount,
     NetworkPolicy,
@@ -21,6 +24,7 @@ from securepacs_policies.things import (
     Thing,
     Workload,
 )
+from securepacs_policies.values import known
 
 #: Where the pod stands in what makes it; a Pod is one itself.
 _TEMPLATES: Mapping[str, tuple[str, ...]] = {
@@ -33,6 +37,9 @@ _TEMPLATES: Mapping[str, tuple[str, ...]] = {
     "kubernetes:batch/v1:Job": ("spec", "template"),
     "kubernetes:batch/v1:CronJob": ("spec", "jobTemplate", "spec", "template"),
 }
+
+#: What makes pods that end by themselves, so that nothing asks whether they are well.
+_ENDING = frozenset({"kubernetes:batch/v1:Job", "kubernetes:batch/v1:CronJob"})
 
 _NAMESPACES = (("hostNetwork", "network"), ("hostPID", "pid"), ("hostIPC", "ipc"))
 
@@ -51,9 +58,13 @@ def _user(container: Property, pod: Property) -> str:
 
 
 def _unconfined(container: Property, pod: Property) -> Iterator[str]:
-    for field, name in (("seccompProfile", "seccomp"), ("appArmorProfile", "apparmor")):
-        if _either(container[field], pod[field])["type"].text() == "Unconfined":
-            yield name
+    # Without a profile there is none, unless the kubelet was told otherwise.
+    if _either(container["seccompProfile"], pod["seccompProfile"])["type"].text("Unconfined") == "Unconfined":
+        yield "seccomp"
+    if _either(container["appArmorProfile"], pod["appArmorProfile"])["type"].text() == "Unconfined":
+        yield "apparmor"
+    if container["procMount"].text() == "Unmasked":
+        yield "the mask of /proc"
 
 
 def _mounts(container: Property, volumes: Mapping[str, Property]) -> Iterator[Mount]:
@@ -68,11 +79,36 @@ def _mounts(container: Property, volumes: Mapping[str, Property]) -> Iterator[Mo
 
 
 def _environment(said: Property) -> dict[str, str]:
-    """Give the variables whose values stand here; one that refers to a secret has none."""
-    return told(lambda: {entry["name"].text(): entry["value"].text() for entry in said.items() if not entry["value"].absent})
+    """Give the variables; one that refers to a secret or a ConfigMap is said elsewhere."""
+    return told(
+        lambda: {
+            entry["name"].text(): ELSEWHERE if entry["value"].absent and entry["valueFrom"].given() else entry["value"].text()
+            for entry in said.items()
+        }
+    )
 
 
-def _workload(resource: Resource, container: Property, pod: Property, metadata: Property, volumes: Mapping[str, Property]) -> Workload:
+def _probe(container: Property) -> Iterator[str]:
+    """Yield the words and the headers with which a probe asks."""
+    for name in ("livenessProbe", "readinessProbe", "startupProbe"):
+        yield from container.at(name, "exec", "command").texts()
+        for header in container.at(name, "httpGet", "httpHeaders").items():
+            yield f"{header['name'].text()}: {header['value'].text()}"
+
+
+def _sick_is_seen(container: Property) -> bool:
+    return any(bool(container[probe].given()) for probe in ("livenessProbe", "readinessProbe"))
+
+
+def _said_of(*places: Property) -> dict[str, str]:
+    """Give labels and annotations together: what a value may not be as a label, it is as an annotation."""
+    return {name: text for place in places for kind in ("labels", "annotations") for name, text in place[kind].mapping().items()}
+
+
+def _workload(
+    resource: Resource, container: Property, pod: Property, metadata: Property, volumes: Mapping[str, Property], *, ends: bool
+) -> Workload:
+    own = Property(resource.properties)["metadata"]
     of_container, of_pod = container["securityContext"], pod["securityContext"]
     labels, image, environment = metadata["labels"].mapping(), container["image"].text(), _environment(container["env"])
     listens = told(lambda: tuple(port["containerPort"].integer() for port in container["ports"].items()))
@@ -104,11 +140,12 @@ def _workload(resource: Resource, container: Property, pod: Property, metadata: 
         mounts=told(lambda: tuple(_mounts(container, volumes))),
         memory=limits["memory"].given(),
         processors=limits["cpu"].given(),
-        health_check=told(lambda: any(bool(container[probe].given()) for probe in ("livenessProbe", "readinessProbe"))),
+        health_check=None if ends else told(lambda: _sick_is_seen(container)),
         environment=environment,
-        command=told(lambda: (*container["command"].texts(), *container["args"].texts())),
-        labels=told(lambda: {**metadata["labels"].mapping(), **metadata["annotations"].mapping()}),
-        namespace=Property(resource.properties).at("metadata", "namespace").text("default"),
+        command=told(lambda: (*container["command"].texts(), *container["args"].texts(), *_probe(container))),
+        labels=told(lambda: _said_of(own, metadata)),
+        namespace=own["namespace"].text("default"),
+        port_names=told(lambda: {port["name"].text(): port["containerPort"].integer() for port in container["ports"].items()}),
         pod_labels=labels,
     )
 
@@ -119,8 +156,11 @@ def _pod(resource: Resource) -> Iterator[Thing]:
     volumes: Mapping[str, Property] = told(lambda: {volume["name"].text(): volume for volume in pod["volumes"].items()})
     for kind in ("containers", "initContainers"):
         for container in pod[kind].items():
-            yield _workload(resource, container, pod, metadata, volumes)
-            yield from in_environment(_environment(container["env"]), resource, f"{container.path}.env")
+            ends = resource.type in _ENDING or (kind == "initContainers" and container["restartPolicy"].text() != "Always")
+            yield _workload(resource, container, pod, metadata, volumes, ends=ends)
+            # Files of settings stand in other resources: with any of them variables are not the whole.
+            alone = told(lambda said=container: not said["envFrom"].items() and not said["volumeMounts"].items())  # type: ignore[misc] # bound now
+            yield from orthanc.merged((), _environment(container["env"]), resource, f"{container.path}.env", whole=alone)
 
 
 def _of(resource: Resource) -> tuple[Property, Property, str, str]:
@@ -136,6 +176,7 @@ def _service(resource: Resource) -> Iterator[Thing]:
         name=name,
         namespace=namespace,
         selector=spec["selector"].mapping(),
+        targets=told(lambda: tuple(_either(port["targetPort"], port["port"]).text() for port in spec["ports"].items())),
         kind=spec["type"].text("ClusterIP"),
         external_addresses=spec["externalIPs"].texts(),
     )
@@ -151,34 +192,41 @@ def _ingress(resource: Resource) -> Iterator[Thing]:
             for path in rule.at("http", "paths").items():
                 yield path.at("backend", "service", "name").text()
 
+    def hosts() -> Iterator[str]:
+        for rule in spec["rules"].items():
+            yield rule["host"].text("*")
+        if spec["defaultBackend"].given():
+            yield "*"
+
     yield Ingress(
         resource=resource,
         namespace=namespace,
         services=told(lambda: tuple(services())),
-        hosts=told(lambda: tuple(rule["host"].text("*") for rule in spec["rules"].items())),
+        hosts=told(lambda: tuple(hosts())),
         tls_hosts=told(lambda: tuple(host for tls in spec["tls"].items() for host in (tls["hosts"].texts() or ("*",)))),
     )
 
 
+def _everybody(peer: Property) -> bool:
+    """Tell whether a peer of a policy is every address, or every pod of the cluster."""
+
+    def empty(selector: Property) -> bool:
+        return not selector["matchLabels"].mapping() and not selector["matchExpressions"].items()
+
+    if peer["ipBlock"].given():
+        return peer.at("ipBlock", "cidr").text() in {"0.0.0.0/0", "::/0"}
+    return bool(peer["namespaceSelector"].given()) and empty(peer["namespaceSelector"]) and empty(peer["podSelector"])
+
+
 def _opens(rules: Property, peers: str) -> bool:
     """Tell whether a rule of a policy is for everybody: without peers, for every pod, or for every address."""
-    for rule in rules.items():
-        named = rule[peers].items()
-        if not named:
-            return True
-        for peer in named:
-            everywhere = peer.at("ipBlock", "cidr").text() in {"0.0.0.0/0", "::/0"}
-            everybody = peer.at("namespaceSelector").value == {} and peer["podSelector"].absent
-            if everywhere or everybody:
-                return True
-    return False
+    return any(not rule[peers].items() or any(_everybody(peer) for peer in rule[peers].items()) for rule in rules.items())
 
 
-def _chosen(selector: Property) -> dict[str, str]:
-    """Give the labels that a selector asks for. One with expressions is read as choosing nobody: it must not pass for a lock."""
-    if selector["matchExpressions"].given():
-        return {"(matchExpressions)": ""}
-    return dict(selector["matchLabels"].mapping())
+def _expressions(selector: Property) -> tuple[Expression, ...]:
+    return tuple(
+        Expression(said["key"].text(), said["operator"].text(), said["values"].texts()) for said in selector["matchExpressions"].items()
+    )
 
 
 def _network_policy(resource: Resource) -> Iterator[Thing]:
@@ -186,7 +234,8 @@ def _network_policy(resource: Resource) -> Iterator[Thing]:
     yield NetworkPolicy(
         resource=resource,
         namespace=namespace,
-        selector=told(lambda: _chosen(spec["podSelector"])),
+        selector=spec.at("podSelector", "matchLabels").mapping(),
+        expressions=told(lambda: _expressions(spec["podSelector"])),
         types=told(lambda: spec["policyTypes"].texts() or ("Ingress", *(() if spec["egress"].absent else ("Egress",)))),
         open_ingress=told(lambda: _opens(spec["ingress"], "from")),
         open_egress=told(lambda: _opens(spec["egress"], "to")),
@@ -198,17 +247,28 @@ def _claim(resource: Resource) -> Iterator[Thing]:
     yield DataVolume(resource=resource, name=name, kept=resource.protect)
 
 
+def _settings(resource: Resource, texts: Mapping[str, Property], decode: Callable[[str], str] = str) -> Iterator[Thing]:
+    """Yield what the entries of a ConfigMap or a Secret say: files of settings, or variables for `envFrom`."""
+    values = {name: told(lambda said=said: decode(known(said.text()))) for name, said in texts.items()}  # type: ignore[misc] # bound now
+    variables = {name: value for name, value in values.items() if name.startswith("ORTHANC_")}
+    yield from orthanc.merged([value for name, value in values.items() if name not in variables], variables, resource, "data")
+    for name, value in values.items():
+        yield from orthanc.written_in(value, resource, texts[name].path)
+        yield from listeners_in(value, resource, texts[name].path)
+
+
 def _config_map(resource: Resource) -> Iterator[Thing]:
-    for name, value in Property(resource.properties)["data"].entries():
-        text = value.text()
-        yield ConfigFile(resource=resource, path=value.path, name=name, text=text)
-        yield from in_text(text, resource, value.path)
+    entries = dict(Property(resource.properties)["data"].entries())
+    for name, value in entries.items():
+        yield ConfigFile(resource=resource, path=value.path, name=name, text=value.text())
+    yield from _settings(resource, entries)
 
 
 def _secret(resource: Resource) -> Iterator[Thing]:
-    """Of a Secret only the settings that stand in clear text can be read."""
-    for _, value in Property(resource.properties)["stringData"].entries():
-        yield from in_text(value.text(), resource, value.path)
+    """Of a Secret the settings are read; that they are secret is what it is for."""
+    said = Property(resource.properties)
+    yield from _settings(resource, dict(said["stringData"].entries()))
+    yield from _settings(resource, dict(said["data"].entries()), from_base64)
 
 
 ADAPTERS: Mapping[str, Adapter] = MappingProxyType(

@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
+from securepacs_policies.adapters import orthanc
+from securepacs_policies.adapters.listeners import listeners_in
 from securepacs_policies.adapters.parts import part_of
-from securepacs_policies.adapters.settings import in_text
 from securepacs_policies.reading import Property, told
 from securepacs_policies.things import (
     Adapter,
@@ -90,10 +91,13 @@ def _image(resource: Resource) -> Iterator[Thing]:
 
 def _files(resource: Resource) -> Iterator[Thing]:
     said = Property(resource.properties)
+    texts = {name: file["content"].text() for name, file in said["files"].entries()}
+    yield from orthanc.merged(texts.values(), {}, resource, "files")
     for name, file in said["files"].entries():
-        text = file["content"].text()
+        text = texts[name]
         yield SecretFile(resource=resource, path=file.path, name=name, mode=file["mode"].text("0400"), text=text)
-        yield from in_text(text, resource, file.path)
+        yield from orthanc.written_in(text, resource, file.path)
+        yield from listeners_in(text, resource, file.path)
 
 
 def _key(resource: Resource, said: Property) -> Iterator[Thing]:

@@ -16,7 +16,7 @@ DICOM_PORTS = frozenset({104, 2761, 2762, 4242, 11112})
 DATABASE_PORTS = frozenset({389, 636, 1433, 1521, 3306, 5432, 6379, 9200, 27017})
 METRICS_PORTS = frozenset({2375, 2376, 3000, 5601, 8404, 8405, 9090, 9093, 9100, 9187, 9990})
 
-_ARCHIVES = r"orthanc|dcm4chee|dcmqrscp|conquest|dicoogle|pacs"
+_ARCHIVES = r"orthanc|dcm4chee|dcmqrscp|conquest|dicoogle|pacs(?![\w.-]*/)"
 _DATABASES = r"postgres|mysql|mariadb|mssql|oracle|mongo|redis|openldap|slapd|elasticsearch|opensearch"
 _GATEWAYS = r"haproxy|nginx|traefik|envoy|caddy|stunnel|ghostunnel|gateway|ingress"
 _METRICS = r"prometheus|grafana|exporter|kibana|loki|alertmanager|cadvisor|portainer|adminer|pgadmin"

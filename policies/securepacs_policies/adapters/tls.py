@@ -22,21 +22,17 @@ def _key(resource: Resource) -> Iterator[Thing]:
     )
 
 
-def _self_signed(resource: Resource) -> Iterator[Thing]:
+def _certificate(resource: Resource) -> Iterator[Thing]:
+    """Of `SelfSignedCert` and `LocallySignedCert` alike."""
     said = Property(resource.properties)
     days = told(lambda: said["validityPeriodHours"].number() / _HOURS)
     yield (Authority if said["isCaCertificate"].flag() else Certificate)(resource=resource, days=days)
 
 
-def _signed(resource: Resource) -> Iterator[Thing]:
-    said = Property(resource.properties)
-    yield Certificate(resource=resource, days=told(lambda: said["validityPeriodHours"].number() / _HOURS))
-
-
 ADAPTERS: Mapping[str, Adapter] = MappingProxyType(
     {
         "tls:index/privateKey:PrivateKey": _key,
-        "tls:index/selfSignedCert:SelfSignedCert": _self_signed,
-        "tls:index/locallySignedCert:LocallySignedCert": _signed,
+        "tls:index/selfSignedCert:SelfSignedCert": _certificate,
+        "tls:index/locallySignedCert:LocallySignedCert": _certificate,
     }
 )

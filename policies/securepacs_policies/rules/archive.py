@@ -45,7 +45,7 @@ def orthanc_open_verbs(orthanc: OrthancSettings, _: Parameters) -> Iterator[str]
     for verb, default in _ALWAYS_ALLOW.items():
         name = f"DicomAlwaysAllow{verb}"
         if orthanc.get(name, default) is True:
-            yield f"{name} is true{'' if name.lower() in orthanc.settings else ' by default'}"
+            yield f"{name} is true{'' if name in orthanc.settings else ' by default'}"
 
 
 @rule(
@@ -60,7 +60,7 @@ def orthanc_open_verbs(orthanc: OrthancSettings, _: Parameters) -> Iterator[str]
 def orthanc_called_ae(orthanc: OrthancSettings, _: Parameters) -> Iterator[str]:
     """Yield an Orthanc that looks at no called AE title."""
     if orthanc.get("DicomCheckCalledAet", default=False) is False:
-        yield f"DicomCheckCalledAet is false{'' if 'dicomcheckcalledaet' in orthanc.settings else ' by default'}"
+        yield f"DicomCheckCalledAet is false{'' if 'DicomCheckCalledAet' in orthanc.settings else ' by default'}"
 
 
 @rule(
@@ -111,5 +111,7 @@ def modality_rights(orthanc: OrthancSettings, _: Parameters) -> Iterator[str]:
     for name, entry in modalities.items():
         if not isinstance(entry, dict):
             yield f"the modality '{name}' is a list, which grants every verb"
+        elif str(entry.get("AET")) in {"*", "ANY", ""}:
+            yield f"the modality '{name}' is '{entry.get('AET')}', which is nobody's title and everybody's"
         elif missing := [right for right in _RIGHTS if right not in entry]:
             yield f"the modality '{name}' is granted {', '.join(missing)} by not saying so"

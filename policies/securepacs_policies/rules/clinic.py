@@ -107,7 +107,7 @@ def data_volume_kept(stack: Stack, _: Parameters) -> Iterator[Finding]:
     "backup-declared",
     "Somebody copies the studies",
     why="A disk ends, a host burns, a ransom note arrives: what has no copy is gone (HIPAA 164.308(a)(7)(ii)(A)).",
-    remedy=f"Ours: the clinic's `backup`. Others: the label {BACKUP_LABEL} on the archive: by whom, to where, how often.",
+    remedy=f"Ours: the clinic's `backup`. Docker: the label {BACKUP_LABEL} on the archive; Kubernetes: the annotation. By whom, to where.",
     severity="medium",
     controls=("recovery-backup",),
     needs=("clinics", "workloads"),

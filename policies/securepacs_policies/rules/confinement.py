@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from securepacs_policies.rule import Parameters, rule
-from securepacs_policies.things import Workload
+from securepacs_policies.things import DataVolume, Workload
 
 _ROOT = frozenset({"", "0", "root"})
 
@@ -95,7 +95,7 @@ def root_user(workload: Workload, _: Parameters) -> Iterator[str]:
     "unconfined",
     "System calls stay filtered",
     why="Without seccomp and AppArmor a flaw of the kernel is a flaw of the container.",
-    remedy="Take the option away; the engine's default profile serves every part of a PACS.",
+    remedy="Docker: take the option away. Kubernetes: seccompProfile: {type: RuntimeDefault}. The default serves every part of a PACS.",
     severity="high",
     controls=("container-privileges",),
     needs=("unconfined",),
@@ -174,6 +174,21 @@ def host_mount(workload: Workload, parameters: Parameters) -> Iterator[str]:
     for mount in workload.mounts:
         if mount.bind and mount.source.rstrip("/") not in {path.rstrip("/") for path in parameters["allowed"]}:
             yield f"it mounts the host's {mount.source}{'' if mount.read_only else ', and may write there'}"
+
+
+@rule(
+    "volume-on-host",
+    "A volume is no folder of the host's",
+    why="A volume that binds a folder is that folder: the host's permissions, and whatever else lies there.",
+    remedy="Take driverOpts away, so that the engine keeps the volume; or give it a device of its own (a disk, an NFS export).",
+    severity="high",
+    controls=("container-filesystem",),
+    needs=("folder",),
+)
+def volume_on_host(volume: DataVolume, _: Parameters) -> Iterator[str]:
+    """Yield a volume that is a folder of the host's."""
+    if volume.folder:
+        yield f"it is the host's {volume.folder}"
 
 
 @rule(

@@ -12,10 +12,10 @@ _EVERYWHERE = frozenset({"", "0.0.0.0", "::", "*"})  # noqa: S104 - what is refu
 
 
 def _shown(port: Port) -> str:
-    """Write a published port: '0.0.0.0:8042 -> 8042'."""
+    """Write a published port: '192.0.2.1:8042 -> 8042'."""
     if not port.number:
         return "every port that its image exposes"
-    return f"{port.address or '0.0.0.0'}:{port.published or 'a free port'} -> {port.number}"  # noqa: S104 - the engine's default, told
+    return f"{port.address or 'every address'}:{port.published or 'a free port'} -> {port.number}"
 
 
 def _publishes(workload: Workload, part: Part) -> Iterator[str]:
@@ -107,11 +107,16 @@ def published_beside_gateway(workload: Workload, _: Parameters) -> Iterator[str]
 def published_everywhere(workload: Workload, _: Parameters) -> Iterator[str]:
     """Yield each port that is published on all addresses."""
     for port in workload.ports:
-        if port.address in _EVERYWHERE:
+        if port.address is not None and port.address in _EVERYWHERE:
             yield f"{_shown(port)} answers on every address of the host"
 
 
-def _chosen(service: Service, workload: Workload) -> bool:
+def from_outside(service: Service) -> bool:
+    """Tell whether a service is reached from outside its cluster."""
+    return service.kind in {"LoadBalancer", "NodePort"} or bool(service.external_addresses)
+
+
+def chosen(service: Service, workload: Workload) -> bool:
     """Tell whether a service leads to a pod (an empty selector leads nowhere)."""
     labels = workload.pod_labels
     if labels is None or service.namespace != workload.namespace or not service.selector:
@@ -131,11 +136,10 @@ def _chosen(service: Service, workload: Workload) -> bool:
 def service_from_outside(stack: Stack, _: Parameters) -> Iterator[Finding]:
     """Yield each service that leads from outside to an archive, a database or a monitor."""
     for service in stack.of(Service):
-        outside = service.kind in {"LoadBalancer", "NodePort"} or bool(service.external_addresses)
-        if not outside:
+        if not from_outside(service):
             continue
         for workload in stack.workloads(Part.ARCHIVE, Part.DATABASE, Part.METRICS):
-            if _chosen(service, workload):
+            if chosen(service, workload):
                 yield Finding(f"the {service.kind} leads from outside to the {workload.part.value} '{workload.name}'", service)
 
 
@@ -172,5 +176,5 @@ def ingress_to_archive(stack: Stack, _: Parameters) -> Iterator[Finding]:
             if service.name not in ingress.services or service.namespace != ingress.namespace:
                 continue
             for workload in stack.workloads(Part.ARCHIVE, Part.DATABASE):
-                if _chosen(service, workload):
+                if chosen(service, workload):
                     yield Finding(f"it leads by '{service.name}' to the {workload.part.value} '{workload.name}'", ingress)

@@ -9,14 +9,22 @@ from securepacs_policies.rule import Parameters, rule
 from securepacs_policies.things import Build, Workload
 from securepacs_policies.values import known
 
-#: Products by the name of their image; the tags of orthancteam's images are dates, and say nothing of Orthanc's version.
-_PRODUCTS = (("orthanc", r"jodogne/orthanc"), ("haproxy", r"haproxy"), ("nginx", r"nginx"), ("postgres", r"postgres"))
+#: Products by the names of their images; the tags of orthancteam's images are dates, and say nothing of Orthanc's version.
+_PRODUCTS = (
+    ("orthanc", r"jodogne/orthanc(-plugins|-python)?"),
+    ("haproxy", r"haproxy(-alpine|-debian|-ubuntu)?"),
+    ("nginx", r"nginx(-unprivileged)?"),
+    ("postgres", r"postgres(ql)?"),
+)
+
+#: Below these there are known ways in (Orthanc: CVE-2026-5437 to 5445), or nobody mends any.
+_LOWEST = {"orthanc": "1.12.11", "haproxy": "2.8", "nginx": "1.28", "postgres": "15"}
 
 _FLOORS = {
     "type": "object",
     "additionalProperties": {"type": "string"},
-    "default": {"orthanc": "1.12.11", "haproxy": "2.8", "nginx": "1.28", "postgres": "15"},
-    "description": "Lowest version of each product; below are known ways in (Orthanc: CVE-2026-5437 to 5445).",
+    "default": {},
+    "description": f"Lowest version of a product, in place of ours: {', '.join(f'{name} {version}' for name, version in _LOWEST.items())}.",
 }
 
 
@@ -61,9 +69,10 @@ def image_digest(workload: Workload, _: Parameters) -> Iterator[str]:
 def version_floor(workload: Workload, parameters: Parameters) -> Iterator[str]:
     """Yield an image whose tag is a version below its product's floor. A tag that is no version says nothing."""
     name, tag, _ = _split(workload.image)
+    floors = {**_LOWEST, **parameters["floors"]}
     for product, pattern in _PRODUCTS:
-        floor = parameters["floors"].get(product)
-        if floor and _numbers(tag) and re.search(rf"(^|/){pattern}[\w-]*$", name) and _numbers(tag) < _numbers(floor):
+        floor = floors[product]
+        if _numbers(tag) and re.search(rf"(^|/){pattern}$", name) and _numbers(tag) < _numbers(floor):
             yield f"{product} {tag} is below {floor}"
 
 
@@ -79,8 +88,8 @@ def version_floor(workload: Workload, parameters: Parameters) -> Iterator[str]:
 )
 def build_floor(build: Build, parameters: Parameters) -> Iterator[str]:
     """Yield a build whose floor for Orthanc is below the configured one."""
-    lowest, floor = known(build.arguments.get("ORTHANC_FLOOR")), parameters["floors"].get("orthanc")
-    if lowest is not None and floor and _numbers(lowest) < _numbers(floor):
+    lowest, floor = known(build.arguments.get("ORTHANC_FLOOR")), {**_LOWEST, **parameters["floors"]}["orthanc"]
+    if lowest is not None and _numbers(lowest) < _numbers(floor):
         yield f"it may be built with Orthanc {lowest}, below {floor}"
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 
 from securepacs_policies import secrecy
 from securepacs_policies.rule import Finding, Parameters, rule
-from securepacs_policies.things import Build, ConfigFile, OrthancSettings, SecretFile, Stack, Workload
+from securepacs_policies.things import ELSEWHERE, Build, ConfigFile, OrthancSettings, SecretFile, Stack, Workload
 from securepacs_policies.values import SecretText, is_unknown, known
 
 _AS_FILE = (
@@ -24,17 +25,21 @@ _DEFAULTS = frozenset(
 )
 _SHORTEST = 8
 
+_PATH = re.compile(r"[\w.-]*(/[\w.-]+)+/?")
+
 
 def _telling(settings: Mapping[str, str], *, random: bool = True) -> Iterator[str]:
     """Yield the names of settings with a secret. A name that tells is enough; raises Undecided at the end for values not known yet."""
     waiting: list[str] = []
     for name, value in settings.items():
+        if name.startswith("ORTHANC__") and name.endswith("_SECRET"):  # the image's way to name a file
+            continue
         if is_unknown(value):
             if secrecy.names_secret(name):
                 yield name
             else:
                 waiting.append(value)
-        elif isinstance(value, SecretText) or secrecy.telling_settings({name: value}, random=random):
+        elif value != ELSEWHERE and (isinstance(value, SecretText) or secrecy.telling_settings({name: value}, random=random)):
             yield name
     for value in waiting:
         known(value)
@@ -67,7 +72,8 @@ def secret_in_environment(workload: Workload, _: Parameters) -> Iterator[str]:
 def secret_in_command(workload: Workload, _: Parameters) -> Iterator[str]:
     """Yield a command line that tells a secret."""
     words = workload.command
-    if any(isinstance(word, SecretText) for word in words) or secrecy.telling_arguments([str(word) for word in words]):
+    said = [str(word) for word in words]
+    if any(isinstance(word, SecretText) for word in words) or secrecy.telling_arguments(said) or secrecy.login_headers("\n".join(said)):
         yield "its command line tells a secret"
 
 
@@ -82,7 +88,9 @@ def secret_in_command(workload: Workload, _: Parameters) -> Iterator[str]:
 )
 def secret_in_label(workload: Workload, _: Parameters) -> Iterator[str]:
     """Yield each label that holds a secret by its name or the program's own word."""
-    for name in _telling(workload.labels, random=False):
+    # A prefix says whose label it is, and a path where a secret is.
+    own = {name: value for name, value in workload.labels.items() if is_unknown(value) or not _PATH.fullmatch(value)}
+    for name in _telling({name.rpartition("/")[2]: value for name, value in own.items()}, random=False):
         yield f"the label {name} holds a secret"
 
 
@@ -128,9 +136,10 @@ def secret_in_configmap(file: ConfigFile, _: Parameters) -> Iterator[str]:
 )
 def readable_secret(file: SecretFile, _: Parameters) -> Iterator[str]:
     """Yield a file with a secret in it that others than its owner may read."""
-    mode = file.mode
-    opens = not mode.isdecimal() or int(mode, 8) & 0o077
-    if opens and (isinstance(known(file.text), SecretText) or secrecy.says_secret(file.text)):
+    mode, text = file.mode, known(file.text)
+    opens = not re.fullmatch("[0-7]+", known(mode)) or int(mode, 8) & 0o077
+    secret = isinstance(text, SecretText) or secrecy.says_secret(text) or secrecy.telling_settings({file.name: text}, random=False)
+    if opens and secret:
         yield f"'{file.name}' has a secret in it and the mode {mode}"
 
 

@@ -29,7 +29,7 @@ def default_network(workload: Workload, _: Parameters) -> Iterator[str]:
     "inner-network-internal",
     "Archive and database stand on internal networks only",
     why="A network with a route out is a way for images to leave, and for an intruder to fetch tools.",
-    remedy="Set internal=True on the network, and let the gateway be on it and on one with a route.",
+    remedy="Set internal=True on the network (attached by its name, not its id); the gateway is on it and on one with a route.",
     severity="high",
     controls=("network-segmentation", "network-egress"),
     needs=("workloads", "networks"),
@@ -56,7 +56,7 @@ def inner_network_internal(stack: Stack, _: Parameters) -> Iterator[Finding]:
     needs=("workloads",),
 )
 def archive_without_gateway(stack: Stack, _: Parameters) -> Iterator[Finding]:
-    """Yield each archive that shares no network (in Kubernetes: no namespace) with a gateway."""
+    """Yield each archive that shares no network (in Kubernetes: no cluster) with a gateway."""
     gateways = list(stack.workloads(Part.GATEWAY))
     for archive in stack.workloads(Part.ARCHIVE):
         if not any(_together(archive, gateway) for gateway in gateways):
@@ -66,7 +66,8 @@ def archive_without_gateway(stack: Stack, _: Parameters) -> Iterator[Finding]:
 def _together(archive: Workload, gateway: Workload) -> bool:
     if archive.networks is not None and gateway.networks is not None:
         return not set(archive.networks).isdisjoint(gateway.networks)
-    return archive.pod_labels is not None and gateway.pod_labels is not None and archive.namespace == gateway.namespace
+    # In a cluster every pod reaches every other; who may is for the network policies to say.
+    return archive.pod_labels is not None and gateway.pod_labels is not None
 
 
 @rule(
@@ -88,12 +89,15 @@ def edge_beside_gateway(stack: Stack, _: Parameters) -> Iterator[Finding]:
 
 
 def _policies_of(stack: Stack, workload: Workload, kind: str) -> list[NetworkPolicy]:
-    """Give the policies that choose a pod for a direction. Selectors with expressions choose nothing here: they are read as none."""
+    """Give the policies that choose a pod for a direction."""
     labels = workload.pod_labels or {}
     return [
         policy
         for policy in stack.of(NetworkPolicy)
-        if policy.namespace == workload.namespace and kind in policy.types and all(labels.get(n) == v for n, v in policy.selector.items())
+        if policy.namespace == workload.namespace
+        and kind in policy.types
+        and all(labels.get(name) == value for name, value in policy.selector.items())
+        and all(expression.holds(labels) for expression in policy.expressions)
     ]
 
 

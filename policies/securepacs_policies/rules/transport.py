@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from securepacs_policies.rule import Finding, Parameters, rule
-from securepacs_policies.things import Clinic, Listener, OrthancSettings, Part, Stack
-
-_REDIRECTS = frozenset({80, 8080})
+from securepacs_policies.rules.exposure import chosen, from_outside
+from securepacs_policies.things import Clinic, Listener, OrthancSettings, Part, Service, Stack, Workload
 
 #: Orthanc's numbers for TLS versions (DicomTlsMinimumProtocolVersion, SslMinimumProtocolVersion).
 _TLS_1_2 = 4
@@ -54,12 +53,20 @@ def client_certificate(listener: Listener, _: Parameters) -> Iterator[str]:
 )
 def clear_text_listener(stack: Stack, _: Parameters) -> Iterator[Finding]:
     """Yield each listener without TLS on a port that a gateway opens to the outside, waived peers' and redirects apart."""
-    opened = {port for gateway in stack.workloads(Part.GATEWAY) for port in (*(p.number for p in gateway.ports), *gateway.listens)}
+    opened = {port for gateway in stack.workloads(Part.GATEWAY) for port in _opened(stack, gateway)}
     waived = {peer.port for clinic in stack.of(Clinic) for peer in clinic.peers if peer.plaintext}
     for listener in stack.of(Listener):
-        outside = listener.port in opened - waived
-        if outside and not listener.tls and (listener.dicom or listener.port not in _REDIRECTS):
+        if listener.port in opened - waived and not listener.tls and not listener.redirects:
             yield Finding(f"'{listener.section}' port {listener.port} speaks without TLS", listener)
+
+
+def _opened(stack: Stack, gateway: Workload) -> Iterator[int]:
+    """Yield the ports of a gateway that are reached from outside: published ones, and those that a service leads to."""
+    yield from (port.number for port in gateway.ports)
+    for service in stack.of(Service):
+        if from_outside(service) and chosen(service, gateway):
+            for target in service.targets:
+                yield int(target) if target.isdecimal() else gateway.port_names.get(target, 0)
 
 
 @rule(

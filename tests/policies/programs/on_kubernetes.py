@@ -8,6 +8,7 @@ from policies.programs.declared import Declared, program
 from policies.programs.on_docker import DIGEST, HAPROXY_CFG, ORTHANC_JSON
 
 NAMESPACE = "pacs"
+CONFINED = {"seccompProfile": {"type": "RuntimeDefault"}}
 
 
 def _meta(name: str, **more: object) -> dict[str, Any]:
@@ -33,7 +34,8 @@ def _container(name: str, image: str, **more: object) -> dict[str, Any]:
 
 def _pod(app: str, container: dict[str, Any], **more: object) -> dict[str, Any]:
     annotations = {"securepacs.backup": "velero, to the other site, every night"}
-    return {"metadata": {"labels": {"app": app}, "annotations": annotations}, "spec": {"containers": [container], **more}}
+    spec = {"securityContext": CONFINED, "containers": [container], **more}
+    return {"metadata": {"labels": {"app": app}, "annotations": annotations}, "spec": spec}
 
 
 def _policy(name: str, app: str) -> Declared:
