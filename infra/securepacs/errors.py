@@ -63,6 +63,6 @@ class ExpiryError(SecurePacsError):
 
 
 class PolicyError(SecurePacsError):
-    """What is declared breaks a policy: nothing of it was made."""
+    """What is declared breaks a policy. Nothing was made where a preview told it; what a run had made before stands."""
 
     exit_status = 9

@@ -48,7 +48,8 @@ def gathered(messages: Iterable[str]) -> list[str]:
 def engine_failed(progress: Progress, error: automation.CommandError) -> SecurePacsError:
     """Turn the engine's failure into the lines that say what happened."""
     if progress.refused:
-        return PolicyError("\n".join(gathered(progress.refused)))
+        stands = [] if progress.preview or not progress.done else [f"what was made before stands: {progress.summary()}"]
+        return PolicyError("\n".join([*gathered(progress.refused), *stands, *progress.problems]))
     if known := known_failure(str(error)):
         return known
     lines = [line.partition("error:")[2].strip() for line in str(error).splitlines() if "error:" in line]

@@ -43,6 +43,7 @@ EXCEPTIONS_SCHEMA: Final[Mapping[str, Any]] = {
             "until": {"type": "string", "format": "date", "description": "The last day, YYYY-MM-DD."},
             "resources": {
                 "type": "array",
+                "minItems": 1,
                 "items": {"type": "string"},
                 "description": "Names of resources, * and ? allowed; all, if left out.",
             },
@@ -67,7 +68,7 @@ class Excuse:
 
     def covers(self, name: str) -> bool:
         """Tell whether it is for a resource of this name; a finding on the whole stack has the name ''."""
-        return any(fnmatch.fnmatchcase(name, pattern) for pattern in self.resources)
+        return any(fnmatch.fnmatchcase(name, pattern.replace("[", "[[]")) for pattern in self.resources)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -98,7 +99,10 @@ def _read(asked: Mapping[str, Any], today: datetime.date) -> Excuse | str:
         return f"it ended on {until}"
     if (until - today).days > LONGEST_DAYS:
         return f"it ends on {until}, more than {LONGEST_DAYS} days ahead"
-    return Excuse(str(asked["reason"]), str(asked["owner"]), until, tuple(asked.get("resources") or ("*",)))
+    resources = asked.get("resources", ["*"])
+    if not isinstance(resources, list) or not resources:
+        return "it names no resources (leave `resources` out for all of them)"
+    return Excuse(" ".join(str(asked["reason"]).split()), str(asked["owner"]), until, tuple(str(name) for name in resources))
 
 
 def settings_of(rule: Rule, level: str, properties: Mapping[str, Any], today: datetime.date) -> Settings:

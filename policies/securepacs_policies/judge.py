@@ -44,7 +44,8 @@ def judgement(rule: Rule, thing: Thing | Stack, settings: Settings) -> Judgement
     except Undecided as undecided:
         return Judgement(tuple(found), waits_for=undecided.path)
     except Exception as error:  # noqa: BLE001 - a rule that breaks must refuse, and not let through
-        return Judgement(tuple(found), failed=f"{type(error).__name__}: {error}")
+        # What the error says may hold a value, and values may be secrets.
+        return Judgement(tuple(found), failed=type(error).__name__)
     return Judgement(tuple(found))
 
 

@@ -341,6 +341,8 @@ class Unread(Thing):
     """What stands in a resource and cannot be read yet, not even how much it is."""
 
     rest: object
+    failed: str = ""
+    """The kind of error where reading it broke, which is a defect of the pack."""
 
 
 AnyThing = TypeVar("AnyThing", bound=Thing)

@@ -17,6 +17,7 @@ from policies.cases import PROGRAMS
 from policies.engine import PACK
 from policies.judging import struct
 from policies.programs.declared import UNKNOWN, Declared, changed
+from securepacs_policies.exceptions import Excuse
 from securepacs_policies.rule import catalogue
 from securepacs_policies.server import Analyzer, passphrase_length
 
@@ -164,6 +165,25 @@ def test_a_rule_that_is_turned_off_without_a_word_still_refuses() -> None:
     analyzer.Configure(configuration(privileged={"enforcementLevel": "DISABLED"}), None)
     assert rules_of(analyzer.Analyze(request(ARCHIVE, privileged=True), None)) == {"privileged"}
     assert rules_of(analyzer.AnalyzeStack(analyzer_pb2.AnalyzeStackRequest(), None)) == {"exception-without-end"}
+
+
+def test_a_resource_that_cannot_be_read_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An adapter that breaks lets nothing pass: that is told as a violation, with the kind of the error and none of its words."""
+
+    def broken(_: object) -> Iterator[object]:
+        raise ValueError("hunter2")
+        yield
+
+    monkeypatch.setattr("securepacs_policies.adapters.ADAPTERS", {ARCHIVE.type: broken})
+    answer = Analyzer(catalogue(), {}).Analyze(request(ARCHIVE), None)
+    assert rules_of(answer) == {"readable-resource"}
+    assert "ValueError" in str(answer) and "hunter2" not in str(answer)
+
+
+def test_names_of_resources_are_patterns_of_two_kinds() -> None:
+    """In an exception * and ? stand for other letters; brackets stand for themselves."""
+    excuse = Excuse("r", "o", datetime.date.max, ("orthanc[0]", "c?-*"))
+    assert [excuse.covers(name) for name in ("orthanc[0]", "orthanc0", "ct-7", "ct7")] == [True, False, True, False]
 
 
 def test_the_length_of_the_passphrase(tmp_path: Any) -> None:  # noqa: ANN401 - pytest's own

@@ -43,17 +43,36 @@ def test_parameters_and_exceptions_are_handed_over_as_they_stand() -> None:
     [
         (content(priviledged={}), "securepacs:policies.priviledged: there is no such rule; docs/rules.md lists all"),
         (content(privileged="off"), "securepacs:policies.privileged: got 'off', expected a mapping with enforcementLevel, exceptions"),
-        (
-            content(privileged={"until": "x"}),
-            "securepacs:policies.privileged.until: there is no such key, allowed are enforcementLevel, exceptions",
-        ),
-        (content(privileged={"exceptions": {}, "enforcementLevel": "disabled"}), "'privileged' is set to disabled without an exception"),
+        (content(privileged={"until": "x"}), "privileged.until: there is no such key, allowed are enforcementLevel, exceptions"),
+        (content(privileged={"enforcementLevel": "disabled"}), "'privileged' is set to disabled without an exception"),
+        (content(privileged={"enforcementLevel": "disbled"}), "privileged.enforcementLevel: got 'disbled'; input should be 'mandatory', "),
         (content(privileged={"exceptions": [{**ANSWERED, "until": "2026-01-31"}]}), "does not count: it ended on 2026-01-31"),
-        (content(privileged={"exceptions": [{"reason": "because"}]}), "does not count: it has no owner and no until"),
-        (content(privileged={"exceptions": ["because"]}), "expected a list of {reason, owner, until, resources}"),
+        (
+            content(privileged={"exceptions": [{**ANSWERED, "until": "soon"}]}),
+            "does not count: its last day is 'soon', expected YYYY-MM-DD",
+        ),
+        (
+            content(privileged={"exceptions": [{**ANSWERED, "until": 20270331}]}),
+            "exceptions[0].until: got 20270331; input should be a valid string",
+        ),
+        (content(privileged={"exceptions": [{"reason": "x", "until": IN_A_MONTH}]}), "privileged.exceptions[0].owner: field required"),
+        (content(privileged={"exceptions": [{**ANSWERED, "resource": "a"}]}), "exceptions[0].resource: extra inputs are not permitted"),
+        (
+            content(privileged={"exceptions": [{**ANSWERED, "resources": []}]}),
+            "exceptions[0].resources: got []; list should have at least 1 item",
+        ),
+        (
+            content(privileged={"exceptions": [{**ANSWERED, "resources": 5}]}),
+            "exceptions[0].resources: got 5; input should be a valid list",
+        ),
+        (content(privileged={"exceptions": ["because"]}), "exceptions[0]: got 'because'; input should be"),
+        (content(privileged={"exceptions": 0}), "exceptions: got 0; input should be a valid list"),
+        (content(certificate_lifetime={"longest_days": "many"}), "longest_days: got 'many', expected a whole number"),
+        (content(certificate_lifetime={"longest_days": None}), "longest_days: got None, expected a whole number"),
+        (content(certificate_lifetime={"longest_days": float("inf")}), "longest_days: got inf, expected a whole number"),
+        (content(host_mount={"allowed": [b"/srv"]}), "allowed: got [b'/srv'], expected texts in it"),
         ({"config": {"securepacs:policies": ["privileged"]}}, "securepacs:policies: got ['privileged'], expected a mapping"),
     ],
-    ids=["misspelt", "no-mapping", "no-such-key", "off", "ended", "incomplete", "no-exception", "list"],
 )
 def test_a_mistake_is_one_line(said: dict[str, Any], line: str) -> None:
     """What is wrong with the policies' configuration is told before anything else happens, with its path."""
@@ -61,6 +80,23 @@ def test_a_mistake_is_one_line(said: dict[str, Any], line: str) -> None:
         policy_settings(said)
     [only] = str(told.value).splitlines()
     assert line in only
+
+
+def test_a_rule_that_appears_while_a_preview_runs_is_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is remembered is what was asked when the preview began; a damaged memory is none; two runs share no file."""
+    place = Workspace("dev", tmp_path)
+    place.folder.mkdir(parents=True)
+    before = Policies(place, content(), {})
+    monkeypatch.setattr("securepacs.policies._written", lambda _: b"another rule")
+    before.accept()
+    after = Policies(place, content(), {})
+    assert not after.asked_before()
+    assert before.options()["policy_pack_configs"] != after.options()["policy_pack_configs"]
+    (place.folder / "policies.accepted").write_bytes(b"\xff")
+    assert not after.asked_before()
+    after.accept()
+    after.forget()
+    assert not after.asked_before()
 
 
 def test_what_passed_is_asked_anew_when_anything_changed(tmp_path: Path) -> None:
@@ -91,6 +127,16 @@ def _violation(where: str, level: str = "mandatory") -> EngineEvent:
         "enforcementLevel": level,
     }
     return EngineEvent.from_json({"sequence": 1, "timestamp": 1, "policyEvent": policy})
+
+
+def test_what_another_pack_says_is_not_ours_to_tell() -> None:
+    """A refusal or an advice of an organisation's own pack is neither an exception nor a violation of ours."""
+    progress = Progress(Console(file=io.StringIO()))
+    event = _violation("Container a", "advisory")
+    assert event.policy_event
+    event.policy_event.policy_pack_name = "their-own"
+    progress(event)
+    assert (progress.refused, progress.excused) == ([], [])
 
 
 def test_the_same_violation_at_several_places_is_told_once() -> None:

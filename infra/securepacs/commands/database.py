@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -10,7 +9,7 @@ import typer
 from securepacs import inventory
 from securepacs.clinic import CONFIG_KEY, DATABASES
 from securepacs.commands import edits
-from securepacs.commands.deployment import config_path, declared, place_of
+from securepacs.commands.deployment import config_path, declared, hold_before, place_of
 from securepacs.commands.terminal import Config, Stack, noted, told
 from securepacs.errors import ConfigurationError
 from securepacs.index import place as index_place
@@ -40,15 +39,17 @@ def database(
         index_place.forget_old(client, before, stack)
         told.print("the old index is removed", highlight=False)
         return
+    edit = edits.edit(path, edits.name_database(kind))
+    hold_before(stack, edit.content, edit.clinic)
     if kind != before.database:
-        _write(path, kind)
+        _write(edit)
     content, clinic = declared(stack, config)
     try:
         proved = Move(place_of(stack, content), content, clinic, client).run()
     except BaseException:
         # It was put back, or never touched: the file says so too.
         if kind != before.database and not index_place.is_in_place(client, clinic, stack):
-            _write(path, before.database)
+            _write(edits.edit(path, edits.name_database(before.database)))
         raise
     if proved is None:
         told.print(f"the index is in {kind} already", highlight=False)
@@ -59,7 +60,6 @@ def database(
     told.print(f"the old index is kept in {kept}; `securepacs database {kind} --forget-old` removes it", highlight=False, soft_wrap=True)
 
 
-def _write(path: Path, kind: str) -> None:
-    edit = edits.edit(path, edits.name_database(kind))
+def _write(edit: edits.Edit) -> None:
     edit.write()
     noted.print(f"{edit.path}: {edit.wrote}", highlight=False, soft_wrap=True)

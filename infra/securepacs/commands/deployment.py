@@ -18,7 +18,7 @@ from securepacs.commands.terminal import noted
 from securepacs.errors import HostError, NotFoundError
 from securepacs.failures import engine_failed, gathered
 from securepacs.index import place as index_place
-from securepacs.policies import Policies, policy_settings
+from securepacs.policies import Options, Policies, policy_settings
 from securepacs.state import recovery
 from securepacs.state.pending import forget_half_made
 from securepacs.state.stackfile import clinic_of, read_stack_file
@@ -107,11 +107,32 @@ def hold_to_policies(stack: automation.Stack, policies: Policies, progress: Prog
     policies.accept()
 
 
-def bring_up(stack: str, config: Path | None) -> Deployed:
-    """Bring a stack to what its configuration says, and tell each step."""
+def hold_before(stack: str, content: dict[str, Any], clinic: Clinic) -> None:
+    """Hold a declaration to the policies that is still to be written into the stack's file.
+
+    Raises ConfigurationError, HostError or PolicyError; nothing was changed.
+    """
+    settings = policy_settings(content)
+    place = place_of(stack, content)
+    check_host(stack, clinic)
+    policies = Policies(place, content, settings)
+    if policies.asked_before():
+        return
+    try:
+        existing = place.open()
+    except automation.CommandError as error:
+        raise engine_failed(Progress(noted), error) from None
+    hold_to_policies(existing, policies, Progress(noted, preview=True, quiet=True))
+
+
+def bring_up(stack: str, config: Path | None, *, heeding: bool = True) -> Deployed:
+    """Bring a stack to what its configuration says, and tell each step.
+
+    Without `heeding` the policies are not asked: a stolen key is revoked whatever else is to be mended.
+    """
     begun = time.monotonic()
     content, clinic = declared(stack, config)
-    settings = policy_settings(content)
+    settings = policy_settings(content) if heeding else {}
     place = place_of(stack, content)
     policies = Policies(place, content, settings)
     check_host(stack, clinic)
@@ -120,10 +141,13 @@ def bring_up(stack: str, config: Path | None) -> Deployed:
     try:
         existing = place.open()
         forget_half_made(place)
-        if not policies.asked_before():
+        if heeding and not policies.asked_before():
             hold_to_policies(existing, policies, Progress(noted, preview=True, quiet=True))
-        done = existing.up(on_event=progress, color="never", suppress_outputs=True, show_secrets=False, **policies.options())
+        asked = policies.options() if heeding else Options(policy_packs=[], policy_pack_configs=[])
+        done = existing.up(on_event=progress, color="never", suppress_outputs=True, show_secrets=False, **asked)
     except automation.CommandError as error:
+        if progress.refused:
+            policies.forget()
         raise engine_failed(progress, error) from None
     seconds = time.monotonic() - begun
     tell_excused(progress)

@@ -37,6 +37,11 @@ class Edit:
     wrote: str
     text: str
 
+    @property
+    def content(self) -> dict[str, Any]:
+        """What the file says then."""
+        return parse_stack_text(self.text, self.path)
+
     def write(self) -> None:
         """Write the file whole or not at all. Raises ConfigurationError where it cannot be written."""
         _replace(self.path, self.text)

@@ -11,7 +11,7 @@ import typer
 from securepacs import inventory
 from securepacs.clinic import Clinic, RevocationReason
 from securepacs.commands import edits
-from securepacs.commands.deployment import bring_up, config_path, declared, outputs_of
+from securepacs.commands.deployment import bring_up, config_path, declared, hold_before, outputs_of
 from securepacs.commands.terminal import Config, Stack, Yes, consents, noted, stack_option, told
 from securepacs.errors import ConfigurationError, NotFoundError, RefusedError
 from securepacs.trust import authority_name
@@ -24,14 +24,16 @@ rotate = typer.Typer(
 Later = Annotated[bool, typer.Option("--declare-only", help="Write it into the configuration, and leave `up` to later.")]
 
 
-def _carry_out(stack: str, config: Path | None, change: edits.Change, *, later: bool) -> Clinic:
+def _carry_out(stack: str, config: Path | None, change: edits.Change, *, later: bool, heeding: bool = True) -> Clinic:
     edit = edits.edit(config_path(stack, config), change)
     if not later:
         inventory.engine()  # where none answers, nothing is written
+        if heeding:
+            hold_before(stack, edit.content, edit.clinic)
     edit.write()
     noted.print(f"{edit.path}: {edit.wrote}", highlight=False, soft_wrap=True)
     if not later:
-        bring_up(stack, config)
+        bring_up(stack, config, heeding=heeding)
     return edit.clinic
 
 
@@ -150,5 +152,6 @@ def revoke(
     _signed_peer(clinic, name, "revoke")
     serial = outputs_of(stack)["certificates"][f"peer {name}"]["serial"]
     today = datetime.datetime.now(datetime.UTC).date()
-    _carry_out(stack, config, edits.revoke(name, serial, today, reasons[reason]), later=later)
+    # A policy that is broken elsewhere does not keep a stolen key alive.
+    _carry_out(stack, config, edits.revoke(name, serial, today, reasons[reason]), later=later, heeding=False)
     told.print(f"the new one: securepacs bundle {name}{stack_option(stack)} --out bundles", highlight=False, soft_wrap=True)

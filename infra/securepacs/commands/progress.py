@@ -10,6 +10,12 @@ from rich.console import Console
 
 from securepacs.commands.consequences import consequence
 
+#: What the engine says when a run failed, whatever the cause was.
+_ENDINGS = frozenset({"update failed", "preview failed", "destroy failed"})
+
+#: Ours; what other packs advise is theirs to tell.
+_PACK = "securepacs"
+
 #: What the engine calls an operation, and what a person would.
 _WORDS = {
     "create": "made",
@@ -52,7 +58,7 @@ class Progress:
             self._step(event.resource_pre_event.metadata)
         if event.res_outputs_event and not self.preview:
             self._step(event.res_outputs_event.metadata)
-        if event.policy_event:
+        if event.policy_event and event.policy_event.policy_pack_name == _PACK:
             told = self.refused if event.policy_event.enforcement_level == "mandatory" else self.excused
             message = event.policy_event.message.strip()
             if message not in told:
@@ -60,7 +66,7 @@ class Progress:
         diagnostic = event.diagnostic_event
         if diagnostic and diagnostic.severity == "error":
             text = " ".join(diagnostic.message.split())
-            if text and "update failed" not in text and "preview failed" not in text:
+            if text and text not in _ENDINGS:
                 self.problems.append(text)
 
     def _step(self, step: events.StepEventMetadata) -> None:

@@ -11,6 +11,9 @@ import yaml
 from securepacs.clinic import CONFIG_KEY, Clinic, parse_clinic
 from securepacs.errors import ConfigurationError
 
+_NAMESPACE = CONFIG_KEY.partition(":")[0]
+_KEYS = (CONFIG_KEY, f"{_NAMESPACE}:policies")
+
 
 class _Strict(yaml.SafeLoader):
     """YAML as PyYAML's safe loader reads it, but a key that stands twice is an error and a date stays text."""
@@ -57,6 +60,9 @@ def parse_stack_text(text: str, path: Path) -> dict[str, Any]:
         raise ConfigurationError(f"{path}{at}", got=str(error.problem), expected="YAML") from None
     if not isinstance(content, dict) or not isinstance(content.get("config"), dict):
         raise ConfigurationError(str(path), got="no mapping 'config'", expected=f"config: with {CONFIG_KEY}:", do="see Pulumi.dev.yaml")
+    for key in content["config"]:
+        if str(key).startswith(f"{_NAMESPACE}:") and key not in _KEYS:
+            raise ConfigurationError(f"{path}: {key}", got="a key that nobody reads", expected=" or ".join(_KEYS))
     return content
 
 

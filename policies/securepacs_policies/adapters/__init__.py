@@ -25,4 +25,6 @@ def things_of(resource: Resource) -> tuple[Thing, ...]:
             found.extend(adapter(resource))  # what came before an exception is kept
         except Undecided as undecided:
             found.append(Unread(resource=resource, path=undecided.path, rest=Unknown(undecided.path)))
+        except Exception as error:  # noqa: BLE001 - what cannot be read must be refused, and not let through
+            found.append(Unread(resource=resource, rest=None, failed=type(error).__name__))
     return tuple(found)

@@ -117,7 +117,9 @@ def merged(
     variables: Mapping[str, str] = {} if is_unknown(environment) else environment
     json_of = variables.get("ORTHANC_JSON", "")
     # Variables win over files: one of them that is not known may say anything of what no other variable says.
-    unknown: object = next((value for name, value in variables.items() if is_unknown(value) and name in {_path_of(value), "ORTHANC_JSON"}), None)
+    unknown: object = next(
+        (value for name, value in variables.items() if is_unknown(value) and name in {_path_of(value), "ORTHANC_JSON"}), None
+    )
     unknown = environment if is_unknown(environment) else unknown
     if unknown is not None:
         settings, rest = {}, unknown

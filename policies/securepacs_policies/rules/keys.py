@@ -36,11 +36,11 @@ def authority_lifetime(authority: Authority, parameters: Parameters) -> Iterator
     "certificate-lifetime",
     "A certificate ends within thirteen months",
     why="A device that is sold or stolen keeps its key: the certificate's end is the last lock.",
-    remedy="Give it 397 days at most; renewal is part of every `up`.",
+    remedy="Give it no more days than that; renewal is part of every `up`.",
     severity="medium",
     controls=("server-certificate", "peer-authentication"),
     needs=("days",),
-    parameters=_longest(398),
+    parameters=_longest(397),
 )
 def certificate_lifetime(certificate: Certificate, parameters: Parameters) -> Iterator[str]:
     """Yield a certificate that is valid for longer."""
@@ -52,11 +52,11 @@ def certificate_lifetime(certificate: Certificate, parameters: Parameters) -> It
     "revocation-lifetime",
     "A revocation list is made anew",
     why="A list that is valid for years can be replayed for years.",
-    remedy="Give it 397 days at most; renewal is part of every `up`.",
+    remedy="Give it no more days than that; renewal is part of every `up`.",
     severity="low",
     controls=("certificate-revocation",),
     needs=("days",),
-    parameters=_longest(398),
+    parameters=_longest(397),
 )
 def revocation_lifetime(listed: RevocationList, parameters: Parameters) -> Iterator[str]:
     """Yield a revocation list that is valid for longer."""

@@ -21,7 +21,8 @@ from securepacs_policies.values import known
 def readable_resource(unread: Unread, _: Parameters) -> Iterator[str]:
     """Wait for what cannot be read; in a run, when it is too late to wait, that is the violation."""
     known(unread.rest)
-    yield from ()
+    if unread.failed:
+        yield f"it could not be read ({unread.failed}); that is a defect of the pack, please report it"
 
 
 @rule(

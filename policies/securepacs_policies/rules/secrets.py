@@ -210,7 +210,7 @@ def generated_secret_shown(stack: Stack, _: Parameters) -> Iterator[Finding]:
     "state-passphrase",
     "The state is encrypted with a passphrase that is worth its name",
     why="The state holds every key of the clinic; with an empty passphrase it is as good as in the clear.",
-    remedy="Set PULUMI_CONFIG_PASSPHRASE_FILE to a file with a long random text, or name another secrets provider.",
+    remedy="Set PULUMI_CONFIG_PASSPHRASE_FILE to a file with a long random text; with another secrets provider leave both variables unset.",
     severity="high",
     controls=("state-encryption",),
     needs=("passphrase",),
