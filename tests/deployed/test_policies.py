@@ -68,6 +68,16 @@ def test_a_clinic_that_breaks_a_rule_is_not_made(stack: Stack, command: str) -> 
     assert made() == ""
 
 
+def test_a_rotation_that_is_refused_is_not_written(stack: Stack) -> None:
+    """`rotate` asks the policies before it writes: the file says what it said, and nothing was made."""
+    declare(stack, CLINIC)
+    before = stack.config.read_bytes()
+    with pytest.raises(CommandError, match=r"ended with 9"):
+        stack.securepacs("rotate", "server", "--config", str(stack.config))
+    assert stack.config.read_bytes() == before
+    assert made() == ""
+
+
 def test_a_mistake_in_the_policies_changes_nothing(stack: Stack) -> None:
     """A rule that does not exist ends with status 3 and one line, before the engine starts."""
     declare(stack, {**CLINIC, "backup": NO_BACKUP}, {"backup-declered": {}})
