@@ -40,7 +40,7 @@ def database(
         told.print("the old index is removed", highlight=False)
         return
     edit = edits.edit(path, edits.name_database(kind))
-    hold_before(stack, edit.content, edit.clinic)
+    hold_before(stack, edit.content)
     if kind != before.database:
         _write(edit)
     content, clinic = declared(stack, config)

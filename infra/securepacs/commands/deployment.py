@@ -107,15 +107,13 @@ def hold_to_policies(stack: automation.Stack, policies: Policies, progress: Prog
     policies.accept()
 
 
-def hold_before(stack: str, content: dict[str, Any], clinic: Clinic) -> None:
+def hold_before(stack: str, content: dict[str, Any]) -> None:
     """Hold a declaration to the policies that is still to be written into the stack's file.
 
     Raises ConfigurationError, HostError or PolicyError; nothing was changed.
     """
     settings = policy_settings(content)
-    place = place_of(stack, content)
-    check_host(stack, clinic)
-    policies = Policies(place, content, settings)
+    policies = Policies(place := place_of(stack, content), content, settings)
     if policies.asked_before():
         return
     try:

@@ -29,7 +29,7 @@ def _carry_out(stack: str, config: Path | None, change: edits.Change, *, later: 
     if not later:
         inventory.engine()  # where none answers, nothing is written
         if heeding:
-            hold_before(stack, edit.content, edit.clinic)
+            hold_before(stack, edit.content)
     edit.write()
     noted.print(f"{edit.path}: {edit.wrote}", highlight=False, soft_wrap=True)
     if not later:
