@@ -120,8 +120,6 @@ class Workload(Thing):
     part: Part
     image: str
     ports: tuple[Port, ...] = ()
-    listens: tuple[int, ...] = ()
-    """Ports of the container that are declared, published or not."""
     networks: tuple[str, ...] | None = ()
     """Names of the networks that it joins."""
     host_namespaces: tuple[str, ...] = ()
@@ -283,7 +281,6 @@ class Peer:
     path: str
     ae_title: str
     verbs: tuple[str, ...]
-    address: str
     plaintext: bool
     port: int
     """Of its own listener without TLS."""

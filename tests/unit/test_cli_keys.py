@@ -8,8 +8,11 @@ from pathlib import Path
 
 import pytest
 import yaml
+from typer.testing import CliRunner
 
+from securepacs.cli import app
 from securepacs.clinic import CONFIG_KEY
+from securepacs.commands import keys
 from unit.test_cli import EXAMPLE, run
 
 
@@ -83,3 +86,17 @@ def test_an_engine_that_does_not_answer_ends_in_its_line(config: Path) -> None:
     assert answer.returncode == 4
     assert answer.stderr.startswith("error: Docker engine")
     assert config.read_bytes() == before
+
+
+@pytest.mark.parametrize(("words", "asked"), [(["rotate", "server"], True), (["revoke", "CT01"], False)])
+def test_a_revocation_waits_for_no_policy(
+    config: Path, words: list[str], asked: bool, monkeypatch: pytest.MonkeyPatch  # noqa: FBT001 - a parameter of the test
+) -> None:
+    """`rotate` asks the policies before it writes, and again as it deploys; `revoke` asks them neither time."""
+    calls: list[object] = []
+    monkeypatch.setattr("securepacs.inventory.engine", lambda: None)
+    monkeypatch.setattr(keys, "outputs_of", lambda _: {"certificates": {"peer CT01": {"serial": "1f"}}})
+    monkeypatch.setattr(keys, "hold_before", lambda *_: calls.append("before"))
+    monkeypatch.setattr(keys, "bring_up", lambda *_, heeding: calls.append(heeding))
+    CliRunner().invoke(app, [*words, "--config", str(config)], catch_exceptions=False)
+    assert calls == (["before", True] if asked else [False])

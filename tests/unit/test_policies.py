@@ -9,13 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pulumi.automation import CommandError, CommandResult
 from pulumi.automation.events import EngineEvent
 from rich.console import Console
 
 from securepacs.commands.progress import Progress
 from securepacs.errors import ConfigurationError
-from securepacs.failures import gathered
+from securepacs.failures import engine_failed, gathered
 from securepacs.policies import Policies, policy_settings
+from securepacs.state.stackfile import parse_stack_text
 from securepacs.state.workspace import Workspace
 
 IN_A_MONTH = (datetime.datetime.now(datetime.UTC).date() + datetime.timedelta(days=30)).isoformat()
@@ -148,3 +150,22 @@ def test_the_same_violation_at_several_places_is_told_once() -> None:
     assert told.splitlines()[2] == "  where    Container a; Container b"
     [excused] = progress.excused
     assert "Container c" in excused
+
+
+def test_what_a_run_had_made_is_told_with_what_refused_it() -> None:
+    """A refusal at the end of a run says what stands, and what else went wrong; one of a preview has nothing to say of that."""
+    progress = Progress(Console(file=io.StringIO()))
+    progress(_violation("Container a"))
+    assert "stands" not in str(engine_failed(progress, CommandError(CommandResult("", "", 1))))
+    progress.done["made"] = 3
+    progress.problems.append("container b: no space left")
+    told = str(engine_failed(progress, CommandError(CommandResult("", "", 1))))
+    assert "what was made before stands: 3 made" in told
+    assert "container b: no space left" in told
+
+
+def test_a_misspelt_key_of_ours_is_not_ignored(tmp_path: Path) -> None:
+    """Exceptions under a key that nobody reads would be none; another program's keys are its own."""
+    with pytest.raises(ConfigurationError, match=r"securepacs:polices: got a key that nobody reads, expected securepacs:clinic or"):
+        parse_stack_text("config: {securepacs:clinic: {}, securepacs:polices: {}}", tmp_path)
+    assert parse_stack_text("config: {securepacs:clinic: {}, other:key: 1}", tmp_path)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import partial
+from operator import eq
 from types import MappingProxyType
 
 from securepacs_policies.adapters import orthanc
@@ -51,7 +53,7 @@ def _mounts(said: Property) -> Iterator[Mount]:
     for mount in said["mounts"].items():
         kind, source, target = mount["type"].text(), mount["source"].text(), mount["target"].text()
         if is_unknown(kind) or kind != "tmpfs":
-            yield Mount(told(lambda kind=kind: kind == "bind"), source, target, mount["readOnly"].flag())  # type: ignore[misc] # bound now
+            yield Mount(told(partial(eq, kind, "bind")), source, target, mount["readOnly"].flag())
     for volume in said["volumes"].items():
         bind = not volume["hostPath"].absent
         source = volume["hostPath" if bind else "volumeName"].text()
@@ -84,12 +86,8 @@ def _content(upload: Property) -> str:
 
 def _container(resource: Resource) -> Iterator[Thing]:
     said = Property(resource.properties)
-    image, environment, labels, ports = (
-        said["image"].text(),
-        _environment(said["envs"]),
-        _labels(said["labels"]),
-        told(lambda: _published(said)),
-    )
+    image, environment, labels = said["image"].text(), _environment(said["envs"]), _labels(said["labels"])
+    ports = told(lambda: _published(said))
     yield Workload(
         resource=resource,
         name=said["name"].text(resource.name),
@@ -146,11 +144,7 @@ def _service(resource: Resource) -> Iterator[Thing]:
     said = Property(resource.properties)
     task = said["taskSpec"]
     spec, limits = task["containerSpec"], task.at("resources", "limits")
-    image, environment, labels = (
-        spec["image"].text(),
-        spec["env"].mapping(),
-        _of_service(said, spec),
-    )
+    image, environment, labels = spec["image"].text(), spec["env"].mapping(), _of_service(said, spec)
     ports = told(
         lambda: tuple(
             # Without a published port Swarm chooses one, on every node.

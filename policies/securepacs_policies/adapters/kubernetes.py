@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from types import MappingProxyType
 
 from securepacs_policies.adapters import orthanc
@@ -75,7 +76,7 @@ def _mounts(container: Property, volumes: Mapping[str, Property]) -> Iterator[Mo
         source = volume.at("hostPath", "path") if bind else volume.at("persistentVolumeClaim", "claimName")
         # Settings and secrets are read-only whatever is said; what has no claim dies with its pod.
         kept = bind or not source.absent
-        yield Mount(bind, source.text(name), mount["mountPath"].text(), told(lambda m=mount, k=kept: not k or m["readOnly"].flag()))  # type: ignore[misc] # bound now
+        yield Mount(bind, source.text(name), mount["mountPath"].text(), mount["readOnly"].flag() if kept else True)
 
 
 def _environment(said: Property) -> dict[str, str]:
@@ -126,7 +127,6 @@ def _workload(
                 if not port["hostPort"].absent
             )
         ),
-        listens=listens,
         networks=None,
         host_namespaces=told(lambda: tuple(name for field, name in _NAMESPACES if pod[field].flag())),
         privileged=of_container["privileged"].flag(),
@@ -150,6 +150,11 @@ def _workload(
     )
 
 
+def _says_all(container: Property) -> bool:
+    """Tell whether a container's own variables are all that it is told."""
+    return not container["envFrom"].items() and not container["volumeMounts"].items()
+
+
 def _pod(resource: Resource) -> Iterator[Thing]:
     template = Property(resource.properties).at(*_TEMPLATES[resource.type])
     pod, metadata = template["spec"], template["metadata"]
@@ -159,7 +164,7 @@ def _pod(resource: Resource) -> Iterator[Thing]:
             ends = resource.type in _ENDING or (kind == "initContainers" and container["restartPolicy"].text() != "Always")
             yield _workload(resource, container, pod, metadata, volumes, ends=ends)
             # Files of settings stand in other resources: with any of them variables are not the whole.
-            alone = told(lambda said=container: not said["envFrom"].items() and not said["volumeMounts"].items())  # type: ignore[misc] # bound now
+            alone = told(partial(_says_all, container))
             yield from orthanc.merged((), _environment(container["env"]), resource, f"{container.path}.env", whole=alone)
 
 
@@ -247,9 +252,13 @@ def _claim(resource: Resource) -> Iterator[Thing]:
     yield DataVolume(resource=resource, name=name, kept=resource.protect)
 
 
+def _text(said: Property, decode: Callable[[str], str]) -> str:
+    return decode(known(said.text()))
+
+
 def _settings(resource: Resource, texts: Mapping[str, Property], decode: Callable[[str], str] = str) -> Iterator[Thing]:
     """Yield what the entries of a ConfigMap or a Secret say: files of settings, or variables for `envFrom`."""
-    values = {name: told(lambda said=said: decode(known(said.text()))) for name, said in texts.items()}  # type: ignore[misc] # bound now
+    values = {name: told(partial(_text, said, decode)) for name, said in texts.items()}
     variables = {name: value for name, value in values.items() if name.startswith("ORTHANC_")}
     yield from orthanc.merged([value for name, value in values.items() if name not in variables], variables, resource, "data")
     for name, value in values.items():

@@ -131,7 +131,6 @@ def _peer(said: Property) -> Peer:
         said.path,
         said["ae_title"].text(),
         said["verbs"].texts(),
-        said["address"].text(),
         said["plaintext"].given(),
         said.at("plaintext", "port").integer(),
         said.at("plaintext", "reason").text(),
