@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import stat
+import subprocess
 import sys
 from pathlib import Path
 
@@ -51,21 +53,17 @@ def test_one_changed_line_is_refused_before_anything_is_made(engine: Engine, cas
     assert case.resource.removeprefix("pacs-") in message
 
 
-def test_an_unknown_value_waits_and_is_refused_when_it_is_known(own_engine: Engine) -> None:
+def test_an_unknown_value_waits_and_is_refused_when_it_is_known(tmp_path: Path) -> None:
     """A value that only the run tells is no finding and no advice in the preview; in the run its container is not made."""
-
-    def program(value: str) -> None:
-        later = pulumi.CustomResource("standin:index:Later", "later", {"given": value, "value": None})
-        mode: pulumi.Output[str] = later.__dict__["value"]
-        others = {name: DOCKER[name] for name in ("gateway", "inner", "edge", "studies")}
-        register({"archive": changed(DOCKER["archive"], ("networkMode",), mode), **others})
-
-    preview = own_engine.run(lambda: program("host"))
-    assert (preview.refused, preview.advised, preview.failure) == ([], [], "")
-    up = own_engine.run(lambda: program("host"), up=True)
-    assert up.rules == {"host-network"}
-    assert "standin:index:Later later" in up.made
-    assert "docker:index/container:Container archive" not in up.made
+    command = [sys.executable, "-m", "policies.late_value", str(tmp_path)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "tests")}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=True, stdin=subprocess.DEVNULL)
+    told = json.loads(done.stdout.splitlines()[-1])
+    assert told["preview"] == {"rules": [], "advised": [], "made": [], "failed": False}
+    up = told["up"]
+    assert (up["rules"], up["failed"]) == (["host-network"], True)
+    assert "standin:index:Later later" in up["made"]
+    assert "docker:index/container:Container archive" not in up["made"]
 
 
 def test_a_secret_is_seen_though_it_looks_like_none(engine: Engine) -> None:
