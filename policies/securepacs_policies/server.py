@@ -40,6 +40,8 @@ _ALL: Final = "all"
 _LARGEST_MESSAGE: Final = 400 << 20  # bytes; the engine's own limit
 _LONGEST_SECRET: Final = 4096  # characters; a longer text is a file, not a password or a key
 
+_PARENT_SECONDS: Final = 1.0  # between two looks whether the engine still lives
+
 _LEVELS: Final = {
     "mandatory": analyzer_pb2.EnforcementLevel.MANDATORY,
     "advisory": analyzer_pb2.EnforcementLevel.ADVISORY,
@@ -196,7 +198,8 @@ def _secrets(resource: analyzer_pb2.AnalyzerResource) -> list[tuple[str, str]]:
 
 
 def serve(rules: Mapping[str, Rule]) -> None:
-    """Serve one engine until it ends us: the port on stdout, everything else by gRPC on loopback."""
+    """Serve one engine until it ends us, or is gone: the port on stdout, everything else by gRPC on loopback."""
+    parent = os.getppid()
     # At a terminal the whole group is interrupted, and the engine ends its plugins: neither is a failure that needs a traceback.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     options = [("grpc.max_receive_message_length", _LARGEST_MESSAGE), ("grpc.max_send_message_length", _LARGEST_MESSAGE)]
@@ -206,4 +209,7 @@ def serve(rules: Mapping[str, Rule]) -> None:
     server.start()
     sys.stdout.write(f"{port}\n")
     sys.stdout.flush()
-    server.wait_for_termination()
+    # An engine that was killed tells nobody: without it this process would wait for ever.
+    while server.wait_for_termination(_PARENT_SECONDS) and os.getppid() == parent:
+        pass
+    server.stop(None)

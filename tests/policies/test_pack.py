@@ -5,7 +5,9 @@ from __future__ import annotations
 import datetime
 import signal
 import subprocess
+import time
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import grpc  # type: ignore[import-untyped] # grpcio publishes no types
@@ -68,6 +70,19 @@ def configuration(**asked: Mapping[str, Any]) -> analyzer_pb2.ConfigureAnalyzerR
 def rules_of(answer: analyzer_pb2.AnalyzeResponse) -> set[str]:
     """Give the rules that an answer names."""
     return {diagnostic.policyName for diagnostic in answer.diagnostics}
+
+
+def test_it_ends_with_the_engine_that_started_it() -> None:
+    """When Pulumi is killed, which tells nobody, the pack ends by itself."""
+    with subprocess.Popen(["bash", "-c", f"{PACK} 127.0.0.1:1 & echo $!; wait"], stdout=subprocess.PIPE, text=True) as engine:
+        assert engine.stdout
+        process, _port = Path("/proc") / engine.stdout.readline().strip(), engine.stdout.readline()
+        assert process.exists()
+        engine.kill()
+        end = time.monotonic() + 20
+        while process.exists():
+            assert time.monotonic() < end
+            time.sleep(0.1)
 
 
 def test_every_rule_is_described(stub: analyzer_pb2_grpc.AnalyzerStub) -> None:

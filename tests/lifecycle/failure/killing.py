@@ -20,12 +20,13 @@ from deployed.deployment import CLINIC_KEY, Stack, docker
 
 ROOT = Path(__file__).parents[3]
 
-#: Who is killed -> words of the command line by which its process is known. All three are of one run.
+#: Who is killed -> words of the command line by which its process is known. All four are of one run.
 VICTIMS = {
-    "everything": ("securepacs", "pulumi", "pulumi-resource-securepacs"),
+    "everything": ("securepacs", "pulumi", "pulumi-resource-securepacs", "securepacs-policies"),
     "securepacs": ("securepacs",),
     "pulumi": ("pulumi",),
     "provider": ("pulumi-resource-securepacs",),
+    "policies": ("securepacs-policies",),
 }
 
 #: With this tag a test keeps an image's layers, so that it is built again quickly.
