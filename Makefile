@@ -40,7 +40,7 @@ upgrade: ## make the base image anew with today's packages, then bring the archi
 	@bootstrap/bootstrap --renew-image
 	@.venv/bin/securepacs up $(stack_option) $(ARGS)
 
-.PHONY: test lint types test-unit test-provider test-policies test-deployed test-mutants test-lifecycle
+.PHONY: test lint types test-unit test-provider test-policies test-deployed test-mutants test-lifecycle test-bench
 test: bootstrap ## run every check, a line and its seconds for each stage
 	@tests/run $(ARGS)
 lint: bootstrap ## style, and the shell scripts where shellcheck is installed
@@ -60,6 +60,9 @@ test-mutants: bootstrap ## archives with one defect each, of which the harness m
 test-lifecycle: bootstrap ## what is changed, killed, upgraded and recovered, on clinics of its own
 	@tests/run lifecycle
 
+test-bench: bootstrap ## a short measurement beside an open Orthanc: what makes the clinic fast is there
+	@tests/run bench
+
 # The same tests in their long form.
 .PHONY: test-kill test-durability test-database
 test-kill: bootstrap ## runs of the command line killed at random points; KILLS=60
@@ -69,11 +72,14 @@ test-durability: bootstrap ## archive and gateway killed under load; KILLS=60
 test-database: bootstrap ## database killed under load, moves of the index killed on both ways; KILLS=60
 	@SECUREPACS_DATABASE_KILLS=$(KILLS) .venv/bin/python -m pytest -q -s tests/lifecycle/database --timeout=0
 
-# Every mutant, and the page that tells what became of each.
-.PHONY: bench-policies
+.PHONY: bench bench-policies
+bench: bootstrap ## every figure of docs/performance.md, in about an hour; ARGS="--groups ingest" for some
+	@PYTHONPATH=tests .venv/bin/python -m bench $(ARGS)
+	@PYTHONPATH=tests .venv/bin/python docs/performance.py
 bench-policies: bootstrap ## what the policies cost: previews with and without them, and their time as a program grows
 	@PYTHONPATH=tests .venv/bin/python -m bench.policies $(ARGS)
 
+# Every mutant, and the page that tells what became of each.
 .PHONY: mutants
 mutants: bootstrap ## all mutants: writes docs/mutants.md; ARGS="tls-1.0 root" for some
 	@PYTHONPATH=tests .venv/bin/python -m mutants.matrix $(if $(ARGS),$(ARGS),--page docs/mutants.md)

@@ -78,7 +78,7 @@ class Limits(Declared):
     """What one clinic may use, and one client of it."""
 
     storage_mb: Annotated[int, Field(ge=100, le=100_000_000)] = 50_000
-    """Size of the stored DICOM files, in MB; when it is reached the archive refuses new ones."""
+    """Size of the stored DICOM files, in MB; when it is reached the archive refuses new ones. With more than that it does not start."""
     associations: Annotated[int, Field(ge=1, le=256)] = 48
     """Open associations of all peers together."""
     associations_per_peer: Annotated[int, Field(ge=1, le=256)] = 8
@@ -97,8 +97,8 @@ class Limits(Declared):
     """Size of one HTTP request's body, in MB."""
     archive_memory_mb: Annotated[int, Field(ge=512, le=1_000_000)] = 2048
     """Memory of the archive's container, in MB."""
-    cpus: Annotated[float, Field(ge=0.5, le=256)] = 1.0
-    """Processors that each container may use, no more than the host has."""
+    cpus: Annotated[float, Field(ge=0.5, le=256)] = 4.0
+    """Processors that each container may use at most; it may be more than the host has."""
 
 
 class Authority(Declared):

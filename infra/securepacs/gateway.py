@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -145,6 +146,7 @@ def haproxy_configuration(clinic: Clinic, secrets: GatewaySecrets) -> str:
     )
     return _TEMPLATES.get_template("haproxy.cfg.j2").render(
         ports={"dicom": PORT_DICOM, "https": PORT_HTTPS},
+        threads=math.ceil(clinic.limits.cpus),
         maxconn=max(2000, clinic.limits.connections_per_source * len(addresses) + clinic.limits.associations),
         hard_stop_seconds=HARD_STOP_SECONDS,
         most_reloads=MOST_RELOADS,

@@ -29,6 +29,12 @@ def _networks(container: str) -> Mapping[str, Mapping[str, str]]:
     return networks
 
 
+def address_of(container: str, ends_with: str) -> str:
+    """Give a container's address on its network whose name ends so."""
+    (there,) = [told["IPAddress"] for network, told in _networks(container).items() if network.endswith(ends_with)]
+    return there
+
+
 @contextmanager
 def relays(pacs: Pacs, image: str, name: str, ports: tuple[int, ...]) -> Iterator[Elsewhere]:
     """Stand up the relays on the gateway's edge network, and remove them."""

@@ -110,7 +110,7 @@ def _blueprint(target: dict[str, object]) -> Blueprint:
     # The guard is at hand, for mutants that run another one from beside the configuration.
     own = files_of(client.containers.get(f"{NAME}-archive"), "/usr/share/securepacs")
     uid = next(iter(made.parts["archive"].files.values())).uid
-    beside = {name: dataclasses.replace(own[name], mode=0o400, uid=uid) for name in (GUARD, "index_guard.py")}
+    beside = {name: dataclasses.replace(own[name], mode=0o400, uid=uid) for name in (GUARD, "index_guard.py", "index_statistics.py")}
     return made.part("archive", files={**made.parts["archive"].files, **beside})
 
 

@@ -143,7 +143,7 @@ def test_a_container_is_hardened_and_healthy(box: Object, provider: Provider, en
     assert box.output("health") == "healthy"
     assert (host["ReadonlyRootfs"], host["Privileged"], host["CapDrop"], host["CapAdd"]) == (True, False, ["ALL"], None)
     assert (host["SecurityOpt"], host["IpcMode"], host["PidMode"]) == (["no-new-privileges:true"], "private", "")
-    assert (host["Memory"], host["MemorySwap"], host["NanoCpus"], host["PidsLimit"]) == (64 << 20, 64 << 20, 500_000_000, 32)
+    assert (host["Memory"], host["MemorySwap"], host["CpuQuota"], host["PidsLimit"]) == (64 << 20, 64 << 20, 50_000, 32)
     assert host["LogConfig"] == {"Type": "json-file", "Config": {"max-file": "3", "max-size": "10m"}}
     assert host["RestartPolicy"]["Name"] == "always"
     assert set(shown["NetworkSettings"]["Networks"]) == {"sp-prov-edge", "sp-prov-inner"}
@@ -193,7 +193,7 @@ def test_limits_are_changed_while_it_runs(box: Object, provider: Provider, engin
     updated = provider.update(box, new)
     shown = inspect(engine)
     host = shown["HostConfig"]
-    assert (host["Memory"], host["MemorySwap"], host["NanoCpus"], host["PidsLimit"]) == (96 << 20, 96 << 20, 250_000_000, 48)
+    assert (host["Memory"], host["MemorySwap"], host["CpuQuota"], host["PidsLimit"]) == (96 << 20, 96 << 20, 25_000, 48)
     assert shown["State"]["StartedAt"] == started
     assert not provider.diff(updated).changes
 

@@ -101,3 +101,33 @@ def test_a_database_that_does_not_answer_is_no_empty_one(guard: Any, monkeypatch
     with pytest.raises(ConnectionError):
         guard.postgresql_knows_any("postgresql://x")
     assert len(tried) == 2
+
+
+def _holds(index: Path, *sizes: int) -> None:
+    connection = sqlite3.connect(index)
+    connection.execute("CREATE TABLE AttachedFiles(id INTEGER, fileType INTEGER, compressedSize INTEGER)")
+    connection.executemany("INSERT INTO AttachedFiles VALUES (?, 1, ?)", enumerate(sizes))
+    connection.commit()
+    connection.close()
+
+
+def test_a_limit_below_what_is_stored_is_refused(guard: Any, tmp_path: Path) -> None:  # noqa: ANN401 - as above
+    """An archive that holds more than its limit does not start, for Orthanc would delete the oldest patients."""
+    _holds(tmp_path / "index", 100 << 20, 1)
+    with pytest.raises(ValueError, match=r"limits.storage_mb is 100, and more is stored: Orthanc would delete the oldest patients"):
+        guard.check_size({"StorageDirectory": str(tmp_path), "MaximumStorageSize": 100})
+
+
+@pytest.mark.parametrize("sizes", [(), (1, (100 << 20) - 1)])
+def test_a_limit_that_is_just_reached_is_kept(guard: Any, tmp_path: Path, sizes: tuple[int, ...]) -> None:  # noqa: ANN401 - as above
+    """An archive that is empty, or exactly full, starts."""
+    _holds(tmp_path / "index", *sizes)
+    guard.check_size({"StorageDirectory": str(tmp_path), "MaximumStorageSize": 100})
+
+
+def test_before_there_is_an_index_none_is_too_large(guard: Any, tmp_path: Path) -> None:  # noqa: ANN401 - as above
+    """Before the first start there is no index, and after one that was cut off one without tables."""
+    guard.check_size({"StorageDirectory": str(tmp_path), "MaximumStorageSize": 100})
+    sqlite3.connect(tmp_path / "index").close()
+    (tmp_path / "index").touch()
+    guard.check_size({"StorageDirectory": str(tmp_path), "MaximumStorageSize": 100})

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 _MIB: Final = 1024 * 1024
 _NANO: Final = 1_000_000_000
+_CPU_PERIOD: Final = 100_000  # microseconds in which a quota is used, the kernel's own default
 
 _PORT = between(1, 65535)
 
@@ -109,7 +110,7 @@ FIXED = (
 #: What the engine changes while the container runs.
 LIMITS = (
     Field("memoryMb", INTEGER, "Memory in MiB; there is no swap beside it.", required=True, validator=between(6, 16_777_216)),
-    Field("cpus", NUMBER, "Processors.", required=True, validator=between(0.01, 1024)),
+    Field("cpus", NUMBER, "Processors at most; it may be more than the host has.", required=True, validator=between(0.01, 1024)),
     Field("pids", INTEGER, "Processes and threads.", required=True, validator=between(1, 4_194_304)),
 )
 EVENTS = (
@@ -187,7 +188,9 @@ def _host_config(inputs: Values) -> dict[str, Any]:
 def limits_body(inputs: Values) -> dict[str, int]:
     """Give the limits as POST /containers/ID/update takes them."""
     memory = inputs["memoryMb"] * _MIB
-    return {"Memory": memory, "MemorySwap": memory, "NanoCpus": round(inputs["cpus"] * _NANO), "PidsLimit": inputs["pids"]}
+    # A quota, not NanoCpus: of those the engine refuses more than the host has.
+    quota = {"CpuPeriod": _CPU_PERIOD, "CpuQuota": round(inputs["cpus"] * _CPU_PERIOD)}
+    return {"Memory": memory, "MemorySwap": memory, **quota, "PidsLimit": inputs["pids"]}
 
 
 def _mount(mount: Values) -> dict[str, Any]:
@@ -213,7 +216,8 @@ def differs(inspected: Mapping[str, Any], state: Values, inputs: Values) -> bool
         return True
     seen = observe(inspected, state)
     fixed = tuple(field for field in FIXED if field.name != "name")
-    return not is_hardened(inspected) or bool(compare(fixed, {**state, **seen}, state))
+    # The engine takes no quota where there are NanoCpus, with which earlier versions made a container.
+    return not is_hardened(inspected) or bool(inspected["HostConfig"]["NanoCpus"]) or bool(compare(fixed, {**state, **seen}, state))
 
 
 def observe(inspected: Mapping[str, Any], declared: Values) -> Values:
@@ -224,7 +228,7 @@ def observe(inspected: Mapping[str, Any], declared: Values) -> Values:
         "image": inspected["Image"],
         "user": inspected["Config"]["User"],
         "memoryMb": host["Memory"] // _MIB,
-        "cpus": host["NanoCpus"] / _NANO,
+        "cpus": host["CpuQuota"] / _CPU_PERIOD,
         "pids": host["PidsLimit"],
         "networks": _observe_networks(inspected["NetworkSettings"]["Networks"], declared["networks"]),
     }

@@ -72,7 +72,7 @@ def explain(refused: APIError) -> str:
 
 
 def post(client: docker.APIClient, path: str, body: Mapping[str, Any], **query: str) -> dict[str, Any]:
-    """POST to the engine's API, for what the SDK's own methods cannot say (NanoCpus of a running container, mounts and all)."""
+    """POST to the engine's API, for what the SDK's own methods cannot say (quotas of a running container, mounts and all)."""
     response = client.post(f"{client.base_url}/v{client.api_version}{path}", json=body, params=query, timeout=_REQUEST_SECONDS)
     try:
         response.raise_for_status()

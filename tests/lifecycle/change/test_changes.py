@@ -9,6 +9,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from pydicom.uid import CTImageStorage
+
+from bench import samples
 from lifecycle.change.living import READER, SENDERS, Living
 from lifecycle.change.watched import watching
 from lifecycle.steady import Report, storing
@@ -263,6 +266,30 @@ def test_what_restarts_the_archive_is_told_before(clinic: Living, images: Path) 
     assert now["archive"].split()[0] == before["archive"].split()[0]
     assert now["archive"] != before["archive"]
     assert now["gateway"] == before["gateway"]
+
+
+def test_a_limit_below_what_is_stored_deletes_nothing(clinic: Living, tmp_path: Path) -> None:
+    """With a limit below what is stored the archive does not start, and `up` says why; with its old limit it has all that it had."""
+    (large := tmp_path / "large").mkdir()
+    for number in range(4):  # of 33 MB each: the least limit is 100
+        path = large / f"{number}.dcm"
+        samples.image("large", 0, number, samples.Series("CT", CTImageStorage, 4, 4096)).save_as(path, enforce_file_format=True)
+        accepts(dimse.store(clinic.caller(SENDERS[0]), canary.described(path)), code="0x0000")
+    before = _knows(clinic)
+    clinic.declared["limits"]["storage_mb"] = 100
+    clinic.write()
+    status, told = clinic.tried("up", "--config", str(clinic.stack.config))
+    assert status != 0
+    assert "limits.storage_mb is 100, and more is stored: Orthanc would delete the oldest patients" in told
+    clinic.declared["limits"]["storage_mb"] = 600
+    clinic.up()
+    assert _knows(clinic) == before
+
+
+def _knows(clinic: Living) -> str:
+    """Give what the archive says that it holds."""
+    request = http.Request("GET", "/statistics", http.basic("anna", clinic.passwords["anna"]))
+    return b"".join(accepts(http.ask("anna asks how much there is", clinic.web(), request), code="200").payload).decode()
 
 
 def test_what_replaces_the_gateway_is_told_before(clinic: Living, images: Path) -> None:

@@ -104,6 +104,11 @@ class Elsewhere:
             assert time.monotonic() < began + _HEALTHY_SECONDS
             time.sleep(0.25)
 
+    def acknowledges_at_once(self) -> bool:
+        """Tell whether the gateway still runs with what acknowledges at once."""
+        maps = self.engine.docker("exec", f"{NAME}-gateway", "sh", "-c", "cat /proc/[0-9]*/maps 2>/dev/null || true")
+        return "/usr/lib/securepacs/quickack.so" in maps
+
     def _health(self) -> list[str]:
         return self.engine.docker("inspect", "-f", "{{.State.Health.Status}}", f"{NAME}-archive", f"{NAME}-gateway").split()
 
@@ -142,6 +147,7 @@ def test_an_engine_that_restarts_brings_the_clinic_back(elsewhere: Elsewhere, nu
     served = elsewhere.wait_served()
     print(f"{number.name}: engine up after {started:.1f} s, clinic serves and is healthy {served:.1f} s later")
     elsewhere.keeps_all()
+    assert elsewhere.acknowledges_at_once()
     assert elsewhere.changes() == {}
     elsewhere.store()
 

@@ -142,7 +142,7 @@ class Dcmtk:
         line = caller.line
         seconds = str(int(caller.timeout))
         common = ["-d", "-to", seconds, "-ta", seconds, "-td", seconds, "-aet", caller.calling, "-aec", caller.called]
-        arguments = [*common, *self._tls(caller), *before, line.host, str(line.port), *after]
+        arguments = [*common, *self.tls(caller), *before, line.host, str(line.port), *after]
 
         def observe() -> Observation:
             status, text = self.run(tool, *arguments, timeout=4 * caller.timeout)
@@ -151,7 +151,8 @@ class Dcmtk:
         return Attempt(f"{caller.what(verb)} by DCMTK's {tool}", observe)
 
     @staticmethod
-    def _tls(caller: Caller) -> list[str]:
+    def tls(caller: Caller) -> list[str]:
+        """Give the options with which a tool makes the caller's offer of TLS."""
         offer = caller.line.offer
         if offer is None:
             return []

@@ -51,7 +51,7 @@ def rendered() -> Blueprint:
     clinic = declared_clinic()
     gateway = gateway_files(clinic, secrets_for(clinic))
     archive = archive_files(clinic, "archive-password") | {
-        name: (IMAGES / "archive" / name).read_text(encoding="utf-8") for name in (GUARD, "index_guard.py")
+        name: (IMAGES / "archive" / name).read_text(encoding="utf-8") for name in (GUARD, "index_guard.py", "index_statistics.py")
     }
     bound = {f"{port}/tcp": [{"HostIp": PUBLISHED, "HostPort": str(port)}] for port in HERE.ports}
     parts = {

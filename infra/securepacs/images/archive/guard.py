@@ -6,12 +6,13 @@ exception while it is loaded stops Orthanc, on purpose: the archive does not run
 Refused here:
 - an unknown key in the configuration, which Orthanc would ignore in silence;
 - an index that knows nothing of the images that are stored (index_guard.py);
+- a limit of the storage below what is stored, for which Orthanc would delete the oldest patients;
 - data that a later minor version of Orthanc has written, which this one might damage and Orthanc itself would open;
 - C-MOVE to a destination that the requesting peer is not granted (Orthanc knows no such right);
 - an instance whose SOP instance UID is stored already with other content.
 
-And one thing is done: who the peers are is taken over from their file while Orthanc runs, so that no other peer's
-association ends for it.
+And two things are done: SQLite is told how to search (index_statistics.py), and who the peers are is taken over from their
+file while Orthanc runs, so that no other peer's association ends for it.
 """
 
 import json
@@ -22,7 +23,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import orthanc
-from index_guard import check_index
+from index_guard import check_index, check_size
+from index_statistics import tell_sqlite
 
 #: PS3.7 C.5.7: Duplicate SOP instance.
 DUPLICATE_SOP_INSTANCE = 0x0111
@@ -273,6 +275,9 @@ def on_change(change: int, level: int, _resource: str) -> None:
 check_configuration()
 check_version()
 check_index(CONFIGURATION, known=KNOWS_STUDIES.exists())
+check_size(CONFIGURATION)
+if "PostgreSQL" not in CONFIGURATION:
+    tell_sqlite(pathlib.Path(CONFIGURATION["IndexDirectory"]) / "index")
 orthanc.RegisterOnChangeCallback(on_change)
 orthanc.RegisterRestCallback("/securepacs/peers", reload_peers)
 orthanc.RegisterMoveCallback2(start_move, lambda move: len(move.instances), Move.send_next, lambda _move: None)

@@ -11,10 +11,13 @@ import pathlib
 import sqlite3
 import time
 from collections.abc import Mapping
+from contextlib import closing
 from typing import Any
 
 #: Tells a person what to do; the command line knows the rest.
 MOVES = "`securepacs database {}` moves the index and loses nothing"
+
+_LARGER = "SELECT COALESCE(SUM(compressedSize), 0) > ?"
 
 _CONNECTION_OK, _TUPLES_OK = 0, 2
 _TRIES, _SECONDS_BETWEEN = 30, 1.0
@@ -42,6 +45,13 @@ def sqlite_knows_any(index: pathlib.Path) -> bool | None:
         connection.close()
 
 
+def sqlite_holds_more(index: pathlib.Path, size: int) -> bool:
+    """Tell whether the files that a SQLite index knows are together larger than `size` bytes."""
+    with closing(sqlite3.connect(index)) as connection:
+        (made,) = connection.execute("SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE name = 'AttachedFiles')").fetchone()
+        return bool(made and connection.execute(f"{_LARGER} FROM AttachedFiles", (size,)).fetchone()[0])
+
+
 def postgresql_knows_any(uri: str) -> bool:
     """Tell whether PostgreSQL knows any resource; no where Orthanc made no tables yet.
 
@@ -56,6 +66,17 @@ def postgresql_knows_any(uri: str) -> bool:
 
 
 def _postgresql_knows_any(uri: str) -> bool:
+    return _ask_all(uri, b"SELECT to_regclass('public.resources') IS NOT NULL", b"SELECT EXISTS (SELECT 1 FROM public.resources)")
+
+
+def postgresql_holds_more(uri: str, size: int) -> bool:
+    """Tell the same of PostgreSQL."""
+    larger = f"{_LARGER.replace('?', str(size))} FROM public.attachedfiles".encode()
+    return _ask_all(uri, b"SELECT to_regclass('public.attachedfiles') IS NOT NULL", larger)
+
+
+def _ask_all(uri: str, *questions: bytes) -> bool:
+    """Tell whether PostgreSQL answers each question with true; the first that it does not is the last that is asked."""
     # libpq itself is asked, the client of Orthanc's own plugin: the same options, the same certificate, the same password.
     libpq = ctypes.CDLL("libpq.so.5")
     libpq.PQconnectdb.restype = libpq.PQexec.restype = ctypes.c_void_p
@@ -64,8 +85,7 @@ def _postgresql_knows_any(uri: str) -> bool:
     try:
         if libpq.PQstatus(connection) != _CONNECTION_OK:
             raise ConnectionError(_one_line(libpq.PQerrorMessage(connection)))
-        made = _ask(libpq, connection, b"SELECT to_regclass('public.resources') IS NOT NULL")
-        return made and _ask(libpq, connection, b"SELECT EXISTS (SELECT 1 FROM public.resources)")
+        return all(_ask(libpq, connection, question) for question in questions)
     finally:
         libpq.PQfinish(connection)
 
@@ -116,3 +136,18 @@ def check_index(configuration: Mapping[str, Any], *, known: bool) -> None:
     )
     if problem:
         raise ValueError(problem)
+
+
+def check_size(configuration: Mapping[str, Any]) -> None:
+    """Hold what is stored against the limit of the storage. Raises ValueError where it is more.
+
+    When Orthanc starts with more than its limit it deletes the oldest patients, even where `MaximumStorageMode` is `Reject`.
+    """
+    most = int(configuration["MaximumStorageSize"])
+    index, section = pathlib.Path(configuration["StorageDirectory"]) / "index", configuration.get("PostgreSQL")
+    if section:
+        more = postgresql_holds_more(section["ConnectionUri"], most << 20)
+    else:
+        more = index.exists() and sqlite_holds_more(index, most << 20)
+    if more:
+        raise ValueError(f"limits.storage_mb is {most}, and more is stored: Orthanc would delete the oldest patients")

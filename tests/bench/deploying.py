@@ -1,0 +1,101 @@
+"""How long a deployment takes: cold, warm, without a change; and what a change of certificates costs those who work meanwhile."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from bench.figure import Figure
+from bench.stand import NAME, REVOKED, SENDER, Stand
+from deployed.deployment import Stack, docker
+
+#: Programs of ours that a run starts, by a word of their command line; what is not here is Pulumi's.
+OURS = ("securepacs-policies", "pulumi-resource-securepacs", "securepacs")
+_TICKS = os.sysconf("SC_CLK_TCK")
+
+
+def deploying(stack: Stack, rounds: int) -> Iterator[Figure]:
+    """Measure `up`: with no image and nothing else there, with the images' layers there, and with nothing to do."""
+    times = Figure("up", "`securepacs up`", "s", "less", group="deploy")
+    parts = Figure(
+        "up-parts", "`securepacs up` with nothing to do: processor time of our programs, and the whole", "s", "less", group="deploy"
+    )
+    layers = [f"{NAME}-{part}" for part in ("archive", "gateway")]
+    for _ in range(rounds):
+        for name in ("warm", "no change"):
+            if name == "warm":
+                # What keeps the layers is another name for the images.
+                kept = [(docker("images", "-q", layer).split()[0], f"{layer}-kept") for layer in layers]
+                for image, tag in kept:
+                    docker("tag", image, tag)
+                stack.securepacs("down", "--config", str(stack.config), "--yes")
+            seconds, spent = _up(stack)
+            times.samples.setdefault(name, []).append(seconds)
+        parts.samples.setdefault("whole", []).append(seconds)
+        parts.samples.setdefault("our programs", []).append(sum(spent.values()))
+    stack.securepacs("down", "--config", str(stack.config), "--yes")
+    docker("rmi", *(f"{layer}-kept" for layer in layers), check=False)
+    docker("builder", "prune", "-af", check=False)
+    times.samples = {"cold": [_up(stack)[0]] * rounds, **times.samples}
+    times.note = "Cold: no image but the base, packages downloaded; measured once. Warm: the images' layers are there."
+    for figure in (times, parts):
+        print(f"{figure.name}: { ({name: round(figure.median(name), 2) for name in figure.samples}) } s", flush=True)
+        yield figure
+
+
+def _up(stack: Stack) -> tuple[float, dict[str, float]]:
+    """Run `up`; give the seconds, and the processor time of each of our programs."""
+    spent: dict[str, float] = {}
+    ended = threading.Event()
+    watch = threading.Thread(target=_watch, args=(f"SECUREPACS_HOME={stack.environment['SECUREPACS_HOME']}", spent, ended))
+    watch.start()
+    began = time.monotonic()
+    try:
+        stack.securepacs("up", "--config", str(stack.config), "--json")
+    finally:
+        seconds = time.monotonic() - began
+        ended.set()
+        watch.join()
+    return seconds, spent
+
+
+def _watch(mark: str, spent: dict[str, float], ended: threading.Event) -> None:
+    """Keep, of each of our processes, the processor time that it had when it was last seen."""
+    seen: dict[int, tuple[str, float]] = {}
+    while not ended.wait(0.02):
+        for folder in Path("/proc").iterdir():
+            if not folder.name.isdigit() or int(folder.name) == os.getpid():
+                continue
+            with contextlib.suppress(OSError, IndexError):
+                words = (folder / "cmdline").read_bytes().split(b"\0")[:2]
+                program = next((name for name in OURS if any(Path(os.fsdecode(word)).name == name for word in words)), "")
+                if program and mark.encode() in (folder / "environ").read_bytes().split(b"\0"):
+                    fields = (folder / "stat").read_text().rpartition(")")[2].split()
+                    seen[int(folder.name)] = program, (int(fields[11]) + int(fields[12])) / _TICKS
+    for program, seconds in seen.values():
+        spent[program] = spent.get(program, 0.0) + seconds
+
+
+def changing(stand: Stand, rounds: int) -> Iterator[Figure]:
+    """Measure the honest stores beside a new certificate of the gateway, and beside a revocation; none may fail."""
+    clinic = stand.contenders["clinic"]
+    figure = Figure("change-store-max", "Longest C-STORE with its own association, while the gateway reloads", "ms", "less", group="deploy")
+    options = ("--folder", f"{stand.folder}/images/one", "--count", "60", "--interval", "0.05")
+    changes = {"quiet": None, "new server certificate": ("rotate", "server"), "revocation": ("revoke", REVOKED)}
+    for _ in range(rounds):
+        for name, words in changes.items():
+            run = stand.peer("store-latency", clinic, SENDER, *options)
+            if words:
+                stand.stack.securepacs(*words, "--config", str(stand.stack.config))
+            out, err = run.communicate(timeout=300)
+            if run.returncode or json.loads(out)["failed"]:
+                raise RuntimeError(f"beside {name}: {out[:300]} {err[-300:]}")
+            figure.samples.setdefault(name, []).append(max(json.loads(out)["latency_ms"]))
+    figure.note = "60 stores, each with a handshake and an association of its own; none failed."
+    print(f"{figure.name}: { ({name: round(figure.median(name)) for name in figure.samples}) } ms", flush=True)
+    yield figure
