@@ -263,7 +263,7 @@ def write(source: Path = HERE / "performance.json", out: Path = HERE) -> list[Pa
         for stale in set(folder.glob("*.svg")) - set(sheets):
             stale.unlink()
         for path, sheet in sheets.items():
-            sheet.savefig(path, format="svg", metadata={"Date": None, "Creator": None})
+            sheet.savefig(path, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
     (out / "performance.md").write_text(page(results, drawn), encoding="utf-8")
     return [out / "performance.md", *sheets]
 
