@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-import importlib.util
 import sqlite3
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-SCRIPT = Path(__file__).parents[2] / "infra" / "securepacs" / "images" / "archive" / "index_guard.py"
+from unit.guard_scripts import loaded
 
 
 @pytest.fixture(scope="module")
 def guard() -> Any:  # noqa: ANN401 - a script of the image, no module of the package
     """The script, loaded as Orthanc's Python would."""
-    specification = importlib.util.spec_from_file_location("index_guard", SCRIPT)
-    assert specification
-    assert specification.loader
-    module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
-    return module
+    return loaded("index_guard")
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any
 
 import pytest
 
-SCRIPT = Path(__file__).parents[2] / "infra" / "securepacs" / "images" / "archive" / "index_statistics.py"
+from unit.guard_scripts import loaded
 
 #: The tables and indexes of Orthanc 1.13 that are told of, in its own words.
 SCHEMA = """
@@ -38,12 +37,7 @@ ASKED = {
 @pytest.fixture(scope="module")
 def script() -> Any:  # noqa: ANN401 - a script of the image, no module of the package
     """The script, loaded as Orthanc's Python would."""
-    specification = importlib.util.spec_from_file_location("index_statistics", SCRIPT)
-    assert specification
-    assert specification.loader
-    module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
-    return module
+    return loaded("index_statistics")
 
 
 @pytest.fixture
