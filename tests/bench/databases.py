@@ -14,7 +14,7 @@ from bench.stand import NAME, Stand
 from deployed.deployment import docker
 
 #: Of what the shipped clinic has one: connections from the archive to its index.
-CONNECTIONS = (1, 5, 20)
+CONNECTIONS = (1, 2, 5)
 _ROWS = (Ingest("ct", 1), Ingest("ct", 4), Ingest("mr", 4, unit="instances/s"))
 
 

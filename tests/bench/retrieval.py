@@ -57,7 +57,7 @@ def retrieval(stand: Stand, rounds: int, *, short: bool = False) -> Iterator[Fig
     prepare(stand)
     names = PAIR if short else ALL
     get = Figure("c-get", "C-GET: a CT series of 200", "MB/s", "more", group="retrieval")
-    yield in_turn(get, stand.some(names), partial(_get, stand), rounds)
+    yield in_turn(get, stand.some(PAIR), partial(_get, stand), rounds)
     move = Figure("c-move", "C-MOVE: a CT series of 200", "MB/s", "more", group="retrieval")
     yield in_turn(move, stand.some(PAIR), partial(_move, stand), rounds)
     for row in WEB:

@@ -10,11 +10,12 @@ import time
 from pathlib import Path
 
 import pytest
+from pydicom.uid import CTImageStorage
 
+from bench import samples
 from deployed.conftest import STACK
 from deployed.deployment import docker
 from deployed.elsewhere import address_of
-from securepacs_harness import canary
 from securepacs_harness.bracket import accepts
 from securepacs_harness.probes import dimse
 from securepacs_harness.probes.dcmtk import Dcmtk
@@ -50,15 +51,17 @@ def _serving(pacs: Pacs) -> None:
 
 
 @pytest.mark.parametrize("done", DONE)
-def test_what_is_received_is_acknowledged_at_once(pacs: Pacs, dcmtk: Dcmtk, done: str) -> None:
-    """An untouched storescu sends many instances over one association, and hardly an acknowledgement is held back."""
+def test_what_is_received_is_acknowledged_at_once(pacs: Pacs, dcmtk: Dcmtk, folder: Path, done: str) -> None:
+    """An untouched storescu sends many CT images over one association, and no acknowledgement is held back; without us it is each fifth."""
     if DONE[done]:
         docker(*DONE[done])
     _serving(pacs)
-    caller, image = pacs.caller("CT01"), canary.real_file("CT_small.dcm")
+    caller, path = pacs.caller("CT01"), folder / "images" / "slice.dcm"
+    path.parent.mkdir(exist_ok=True)
+    samples.image("slice", 0, 0, samples.Series("CT", CTImageStorage, 1, 512)).save_as(path, enforce_file_format=True)
     before = _delayed()
     words = ["-R", "-aet", "CT01", "-aec", caller.called, *Dcmtk.tls(caller), "--repeat", str(INSTANCES), "+II"]
     # Straight to the gateway: the engine's own relay on the loopback address would acknowledge in its place.
-    status, said = dcmtk.run("storescu", *words, address_of(GATEWAY, "edge"), "2762", str(image.path))
+    status, said = dcmtk.run("storescu", *words, address_of(GATEWAY, "edge"), "2762", str(path))
     assert status == 0, said
-    assert _delayed() - before < INSTANCES // 4
+    assert _delayed() - before < INSTANCES // 10
