@@ -73,13 +73,6 @@ class Target:
     at_least: float
     says: str
 
-    def met(self, figures: Mapping[str, Figure]) -> bool | None:
-        """Tell whether it was reached; None where it was not measured."""
-        figure = figures.get(self.figure)
-        if figure is None or not {self.contender, self.base} <= figure.samples.keys():
-            return None
-        return figure.ratio(self.contender, self.base).median >= self.at_least
-
 
 @dataclass(frozen=True)
 class Sample:
