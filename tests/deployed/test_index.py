@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import subprocess
 from contextlib import closing
 from pathlib import Path
 
@@ -26,6 +27,9 @@ def test_a_fresh_index_is_searched_by_identifiers(stored: Instance, tmp_path: Pa
 
 
 def test_what_made_the_index_is_gone() -> None:
-    """The Orthanc that made the empty index has ended: one runs, and it is the one that serves."""
+    """The Orthanc that made the empty index has ended: one runs, and it is the one that serves, from its first start."""
+    logged = subprocess.run(["docker", "logs", f"{STACK}-archive"], capture_output=True, text=True, check=True).stderr
+    assert "guard: the index knows" in logged
+    assert "the index could not be made" not in logged
     programs = docker("top", f"{STACK}-archive", "-eo", "pid,args").splitlines()
     assert sum(program.split()[1] == "/usr/sbin/Orthanc" for program in programs) == 1, programs

@@ -123,7 +123,7 @@ def standing(party: ThirdParty) -> Iterator[dict[str, Any]]:
     published = [word for inside, here in party.ports.items() for word in ("-p", f"{ADDRESS}:{here}:{inside}")]
     # Inside, the peers are at this host, where the harness stands in for them.
     docker("run", "-d", "--name", name, "--add-host", "peers:host-gateway", *published, image)
-    bridge = json.loads(docker("network", "inspect", "bridge"))[0]["IPAM"]["Config"][0]["Gateway"]
+    bridge = docker("inspect", "-f", "{{.NetworkSettings.Gateway}}", name).strip()
     declared = {
         "version": 1,
         "name": party.name.replace("_", "-"),

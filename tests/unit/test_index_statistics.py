@@ -102,3 +102,24 @@ def test_an_orthanc_that_makes_no_index_is_told(
     monkeypatch.setattr(script, "ORTHANC", str(failing))
     with pytest.raises(RuntimeError, match="the index could not be made: first / cannot write there"):
         script.tell_sqlite(tmp_path / "nowhere" / "index")
+
+
+@pytest.mark.parametrize("ends", ["trap 'exit 0' TERM", ":"], ids=["by itself", "by the signal"])
+def test_the_orthanc_that_makes_the_index_is_ended(
+    script: Any,  # noqa: ANN401 - as above
+    index: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    ends: str,
+) -> None:
+    """It is ended when it says that it has started, whether it listens to the signal already or not; then SQLite is told."""
+    made = tmp_path / "storage" / "index"
+    made.parent.mkdir()
+    standing_in = tmp_path / "orthanc"
+    standing_in.write_text(
+        f"#!/bin/bash\n{ends}\ncp {index} {made}\necho 'Orthanc has started' >&2\nwhile :; do read -t 0.1 < <(:); done\n"
+    )
+    standing_in.chmod(0o700)
+    monkeypatch.setattr(script, "ORTHANC", str(standing_in))
+    script.tell_sqlite(made)
+    assert "USING INDEX PublicIndex" in plan(made, next(iter(ASKED)))

@@ -11,6 +11,7 @@ Part of the guard, and like it without a package but the standard library.
 
 import json
 import pathlib
+import signal
 import sqlite3
 import subprocess
 import tempfile
@@ -68,5 +69,6 @@ def make_index(storage: pathlib.Path) -> None:
                 if "Orthanc has started" in line:
                     orthanc.terminate()
             status = orthanc.wait(_BEGIN_SECONDS)
-    if status or not (storage / "index").exists():
+    # It says that it has started a moment before it listens to the signal, which then ends it as any program.
+    if status not in {0, -signal.SIGTERM} or not (storage / "index").exists():
         raise RuntimeError(f"the index could not be made: {' / '.join(said[-3:])}")
