@@ -33,6 +33,6 @@ GUARDED = (
     Target("ingest-ct-4", "clinic", "stock", 1.7, "nor do four"),
     Target("c-get", "clinic", "stock", 6.0, "nothing waits for an acknowledgement on the way back"),
     Target("c-move", "clinic", "stock", 5.0, "nor on the way to another"),
-    Target("wado-series", "clinic", "stock", 0.3, "TLS does not throttle the web"),
+    Target("wado-series", "clinic", "stock", 0.1, "TLS does not throttle the web"),
     Target("associations-1", "clinic", "stock", 1.5, "an association costs no round of waiting"),
 )
