@@ -1,4 +1,4 @@
-"""How long a deployment takes: cold, warm, without a change; and what a change of certificates costs those who work meanwhile."""
+"""How long a deployment takes: warm, without a change; and what a change of certificates costs those who work meanwhile."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 
 
 def deploying(stack: Stack, rounds: int) -> Iterator[Figure]:
-    """Measure `up`: with no image and nothing else there, with the images' layers there, and with nothing to do."""
+    """Measure `up`: with nothing there but the images' layers, and with nothing to do."""
     times = Figure("up", "`securepacs up`", "s", "less", group="deploy")
     parts = Figure(
         "up-parts", "`securepacs up` with nothing to do: processor time of our programs, and the whole", "s", "less", group="deploy"
@@ -38,11 +38,8 @@ def deploying(stack: Stack, rounds: int) -> Iterator[Figure]:
             times.samples.setdefault(name, []).append(seconds)
         parts.samples.setdefault("whole", []).append(seconds)
         parts.samples.setdefault("our programs", []).append(sum(spent.values()))
-    stack.securepacs("down", "--config", str(stack.config), "--yes")
     docker("rmi", *(f"{layer}-kept" for layer in layers), check=False)
-    docker("builder", "prune", "-af", check=False)
-    times.samples = {"cold": [_up(stack)[0]] * rounds, **times.samples}
-    times.note = "Cold: no image but the base, packages downloaded; measured once. Warm: the images' layers are there."
+    times.note = "Warm: nothing is there but the images' layers and the studies."
     for figure in (times, parts):
         print(f"{figure.name}: { ({name: round(figure.median(name), 2) for name in figure.samples}) } s", flush=True)
         yield figure

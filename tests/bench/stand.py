@@ -201,6 +201,7 @@ def _clinic(folder: Path, **changes: object) -> Stack:
         "limits": LIMITS,
         **changes,
     }
+    folder.mkdir(parents=True, exist_ok=True)
     path = folder / "clinic.yaml"
     path.write_text(yaml.safe_dump({"config": {CLINIC_KEY: clinic}}, sort_keys=False), encoding="utf-8")
     own = {name: value for name, value in os.environ.items() if not name.startswith(("PULUMI_", "SECUREPACS_"))}
