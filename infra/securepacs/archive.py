@@ -46,7 +46,7 @@ RIGHT_OF_VERB: Mapping[Verb, str] = {
 PLUGINS = ("libOrthancDicomWeb.so", "libModalityWorklists.so", "libOrthancPython.so")
 DATABASE_PLUGIN = "libOrthancPostgreSQLIndex.so"
 
-#: This part of the archive's memory holds files that were used last.
+#: This part of the archive's memory holds files that were stored last.
 _CACHED_SHARE = 8
 
 _NOWHERE = {"Host": "nowhere.invalid", "Port": 1}
@@ -139,7 +139,7 @@ def orthanc_configuration(clinic: Clinic, gateway_password: str) -> dict[str, An
         # Twice as many workers as associations that the gateway lets through: an idle one never makes another wait, nor do
         # those that a reload leaves to the gateway's old process.
         "DicomThreadsCount": 2 * clinic.limits.associations,
-        # Files that were stored or read last are held in memory: a file from the disk is checked against its MD5 each time.
+        # Files that were stored last are held in memory: a file from the disk is checked against its MD5 each time.
         "MaximumStorageCacheSize": clinic.limits.archive_memory_mb // _CACHED_SHARE,
         "MaximumRequestBodySizeMB": clinic.limits.request_mb,
         "MaximumFileSizeInArchiveMB": clinic.limits.request_mb,

@@ -32,7 +32,7 @@ def soaking(stand: Stand, minutes: float) -> Iterator[Figure]:
             for part in _WATCHED:
                 container = clinic.containers[part]
                 memory.samples.setdefault(part, []).append(stand.memory(container))
-                files.samples.setdefault(part, []).append(_open_files(stand.pid(container)))
+                files.samples.setdefault(part, []).append(open_files(stand.pid(container)))
         if past > minutes * 60:
             break
     note = f"Ten samples in the order of time, {done} instances stored, {rounds} series of 200 fetched. First and last: "
@@ -42,7 +42,7 @@ def soaking(stand: Stand, minutes: float) -> Iterator[Figure]:
         yield figure
 
 
-def _open_files(first: int) -> float:
+def open_files(first: int) -> float:
     """Count the open files of a container's first process and of all below it."""
     family = {first}
     parents: dict[int, int] = {}

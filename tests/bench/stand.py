@@ -21,6 +21,8 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from bench import samples
 from bench.figure import Sample
 from deployed.deployment import BOTH_USAGES, CLINIC_KEY, NO_BACKUP, Stack, docker, remove_left_overs
+from deployed.elsewhere import address_of
+from lifecycle.failure.killing import alone
 from securepacs_harness import forge
 
 HERE = Path(__file__).parent
@@ -205,11 +207,9 @@ def _clinic(folder: Path, **changes: object) -> Stack:
         "limits": LIMITS,
         **changes,
     }
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / "clinic.yaml"
-    path.write_text(yaml.safe_dump({"config": {CLINIC_KEY: clinic}}, sort_keys=False), encoding="utf-8")
-    own = {name: value for name, value in os.environ.items() if not name.startswith(("PULUMI_", "SECUREPACS_"))}
-    return Stack(NAME, path, {**own, "SECUREPACS_HOME": str(folder / "home")})
+    stack = alone(NAME, folder)
+    stack.config.write_text(yaml.safe_dump({"config": {CLINIC_KEY: clinic}}, sort_keys=False), encoding="utf-8")
+    return stack
 
 
 def _build(tag: str, context: Path) -> str:
@@ -221,11 +221,6 @@ def _run(name: str, image: str, *options: str, command: tuple[str, ...] = ()) ->
     docker("rm", "-f", "-v", name, check=False)
     docker("run", "-d", "--name", name, "--label", f"securepacs.stack=securepacs/{NAME}", *options, image, *command)
     return name
-
-
-def address(container: str, network: str) -> str:
-    """Give a container's address on a network."""
-    return docker("inspect", "-f", f'{{{{(index .NetworkSettings.Networks "{network}").IPAddress}}}}', container).strip()
 
 
 def _third_parties(folder: Path) -> dict[str, Contender]:
@@ -252,11 +247,11 @@ def _third_parties(folder: Path) -> dict[str, Contender]:
         command=("dcmqrscp", *tls, "-c", "/etc/dcmqrscp.cfg", "11112"),
     )
     held = {"key": f"{bundle}/key.pem", "cert": f"{bundle}/cert.pem", "ca": f"{bundle}/cert.pem"}
-    where = address(stock, network)
+    where = address_of(stock, network)
     return {
         "stock": Contender("stock", where, 4242, "ORTHANC", {"archive": stock}, web=f"http://{where}:8042"),
         "dcmqrscp": Contender(
-            "dcmqrscp", address(dcmqrscp, network), 11112, "ARCHIVE", {"archive": dcmqrscp}, {SENDER: held, READER: held}
+            "dcmqrscp", address_of(dcmqrscp, network), 11112, "ARCHIVE", {"archive": dcmqrscp}, {SENDER: held, READER: held}
         ),
     }
 
@@ -271,7 +266,7 @@ def _ours(stack: Stack, folder: Path) -> dict[str, Contender]:
     login = docker("exec", f"{NAME}-archive", "cat", "/etc/archive/authorization").strip()
     for name, line in (("clinic", f'user = "anna:{password}"'), ("archive", f'header = "Authorization: {login}"')):
         (folder / "bundles" / f"{name}.curl").write_text(f"{line}\n", encoding="ascii")
-    gateway, inner = address(f"{NAME}-gateway", f"{NAME}-edge"), address(f"{NAME}-archive", f"{NAME}-inner")
+    gateway, inner = address_of(f"{NAME}-gateway", f"{NAME}-edge"), address_of(f"{NAME}-archive", f"{NAME}-inner")
     here = f"{folder}/bundles"
     secured = ("--cacert", f"{here}/{SENDER}/ca.pem", "-K", f"{here}/clinic.curl", "--connect-to", f"localhost:8443:{gateway}:8443")
     both = {"archive": f"{NAME}-archive", "gateway": f"{NAME}-gateway"}

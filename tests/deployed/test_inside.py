@@ -6,11 +6,13 @@ import ipaddress
 import json
 import socket
 import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from bench.soaking import open_files
 from deployed.deployment import Stack, docker
 from securepacs_harness.bracket import accepts
 from securepacs_harness.canary import Instance
@@ -210,6 +212,16 @@ def _secrets(pacs: Pacs, stack: Stack) -> list[str]:
         keys = (outputs.get("keyPem") for outputs in stack.outputs(kind))
         found += [json.loads(key["plaintext"]).splitlines()[1] for key in keys if isinstance(key, dict) and json.loads(key["plaintext"])]
     return sorted({text for text in found if isinstance(text, str)})
+
+
+def test_the_health_check_leaves_nothing_open(pacs: Pacs) -> None:
+    """An archive that nobody calls has as many open files after several of its health checks as before them."""
+    archive = pacs.target.inside["archive"].removeprefix("docker://")
+    pid = int(docker("inspect", "-f", "{{.State.Pid}}", archive))
+    time.sleep(2)  # what the tests before left
+    before = open_files(pid)
+    time.sleep(16)  # five checks: each that leaves one open is seen, and one that just runs is none
+    assert open_files(pid) <= before + 2
 
 
 def test_no_secret_is_to_be_seen(pacs: Pacs, stack: Stack, inspected: dict[str, Any]) -> None:
