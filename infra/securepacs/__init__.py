@@ -1,26 +1,32 @@
 """A PACS on a private network with TLS and authentication, as a Pulumi component.
 
 `SecurePacs` is the component; its arguments are `SecurePacsArgs`, the clinic. What it is made of stands in `securepacs.resources`.
+
+What is named here is imported when it is first asked for: the provider, which every run starts, needs none of it.
 """
 
-from securepacs.args import (
-    ArchiveArgs,
-    AuthorityArgs,
-    BackupArgs,
-    EndpointArgs,
-    ImagesArgs,
-    LimitsArgs,
-    NetworksArgs,
-    OwnAuthorityArgs,
-    PeerArgs,
-    PersonArgs,
-    PlaintextArgs,
-    RevocationArgs,
-    RotationsArgs,
-    SecurePacsArgs,
-)
-from securepacs.component import SecurePacs
-from securepacs.errors import ConfigurationError, SecurePacsError
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from securepacs.args import (
+        ArchiveArgs,
+        AuthorityArgs,
+        BackupArgs,
+        EndpointArgs,
+        ImagesArgs,
+        LimitsArgs,
+        NetworksArgs,
+        OwnAuthorityArgs,
+        PeerArgs,
+        PersonArgs,
+        PlaintextArgs,
+        RevocationArgs,
+        RotationsArgs,
+        SecurePacsArgs,
+    )
+    from securepacs.component import SecurePacs
+    from securepacs.errors import ConfigurationError, SecurePacsError
 
 __all__ = [
     "ArchiveArgs",
@@ -41,3 +47,12 @@ __all__ = [
     "SecurePacsArgs",
     "SecurePacsError",
 ]
+
+#: The module of each name that is not an argument of the component.
+_MODULES = {"SecurePacs": "component", "ConfigurationError": "errors", "SecurePacsError": "errors"}
+
+
+def __getattr__(name: str) -> object:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_MODULES.get(name, 'args')}"), name)

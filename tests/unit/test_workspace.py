@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from securepacs.errors import HostError, NotFoundError
-from securepacs.state.workspace import Workspace, provider_folder, pulumi_cli, workspace
+from securepacs.state.workspace import Workspace, provider_folder, pulumi_command, workspace
 
 
 @pytest.fixture
@@ -85,7 +85,7 @@ def test_an_old_pulumi_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     monkeypatch.chdir(tmp_path)
     with pytest.raises(HostError, match=r"got v3\.100\.0, expected version 3\.255 or later"):
-        pulumi_cli()
+        pulumi_command()
 
 
 def test_a_passphrase_is_not_made_up_beside_a_state(place: Workspace) -> None:

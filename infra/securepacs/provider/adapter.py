@@ -23,7 +23,7 @@ from pulumi.runtime._grpc_settings import _GRPC_CHANNEL_OPTIONS
 from pulumi.runtime.proto import provider_pb2, provider_pb2_grpc
 
 from securepacs.errors import SecurePacsError
-from securepacs.provider import construct, engine
+from securepacs.provider import engine
 from securepacs.provider.fields import Failure, check, compare
 from securepacs.provider.registry import RESOURCES
 from securepacs.provider.schema import package_schema
@@ -47,6 +47,8 @@ _PARENT_SECONDS, _GRACE_SECONDS = 1.0, 20.0
 
 def whole_schema() -> dict[str, Any]:
     """Give the package schema of this version."""
+    from securepacs.provider import construct  # the component's modules take as long to import as all others, and few runs need them
+
     return package_schema(RESOURCES, VERSION, construct.component_schema())
 
 
@@ -78,6 +80,8 @@ class SecurePacsProvider(rpc.Provider):
 
     async def construct(self, request: rpc.ConstructRequest) -> rpc.ConstructResponse:
         """Make the component for a program in another language."""
+        from securepacs.provider import construct  # as above
+
         return await construct.construct(request)
 
     async def cancel(self) -> None:

@@ -21,7 +21,7 @@ from typing import Any
 
 import yaml
 
-from securepacs.state.workspace import PROJECT, Workspace, pulumi_cli, write_secret
+from securepacs.state.workspace import PROJECT, Workspace, pulumi_command, write_secret
 
 #: A state older than this many others is not tried: each costs a second, for the passphrase is stretched.
 MOST_TRIED = 20
@@ -120,7 +120,7 @@ def opens(place: Workspace, checkpoint: Checkpoint) -> Opens:
         write_secret(trial.config_file, yaml.safe_dump({"encryptionsalt": checkpoint.salt} if checkpoint.salt else {}))
         _lay(trial, checkpoint)
         environment = {**os.environ, **place.environment(), "PULUMI_BACKEND_URL": (trial.home / "backend").as_uri()}
-        command = [str(pulumi_cli()), "stack", "export", "--show-secrets", "--stack", place.stack]
+        command = [pulumi_command().command, "stack", "export", "--show-secrets", "--stack", place.stack]
         done = subprocess.run(
             command,
             cwd=trial.folder,

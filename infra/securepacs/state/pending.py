@@ -14,7 +14,7 @@ import subprocess
 from securepacs.errors import DeploymentError
 from securepacs.failures import known_failure
 from securepacs.state.checkpoints import present
-from securepacs.state.workspace import Workspace, pulumi_cli
+from securepacs.state.workspace import Workspace, pulumi_command
 
 _SECONDS = 120
 
@@ -36,7 +36,7 @@ def forget_half_made(place: Workspace) -> int:
 
 def _pulumi(place: Workspace, verb: str, given: str | None = None) -> str:
     done = subprocess.run(
-        [str(pulumi_cli()), "stack", verb, "--stack", place.stack],
+        [pulumi_command().command, "stack", verb, "--stack", place.stack],
         cwd=place.folder,
         env={**os.environ, **place.environment()},
         input=given or "",
