@@ -5,10 +5,10 @@
 What is named here is imported when it is first asked for: the provider, which every run starts, needs none of it.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING
+import typing as _typing
+from importlib import import_module as _import_module
 
-if TYPE_CHECKING:
+if _typing.TYPE_CHECKING:
     from securepacs.args import (
         ArchiveArgs,
         AuthorityArgs,
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         RevocationArgs,
         RotationsArgs,
         SecurePacsArgs,
+        SignInArgs,
     )
     from securepacs.component import SecurePacs
     from securepacs.errors import ConfigurationError, SecurePacsError
@@ -46,6 +47,7 @@ __all__ = [
     "SecurePacs",
     "SecurePacsArgs",
     "SecurePacsError",
+    "SignInArgs",
 ]
 
 #: The module of each name that is not an argument of the component.
@@ -55,4 +57,4 @@ _MODULES = {"SecurePacs": "component", "ConfigurationError": "errors", "SecurePa
 def __getattr__(name: str) -> object:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_MODULES.get(name, 'args')}"), name)
+    return getattr(_import_module(f"{__name__}.{_MODULES.get(name, 'args')}"), name)

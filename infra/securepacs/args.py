@@ -48,6 +48,7 @@ class NetworksArgs(TypedDict):
 
     edge_subnet: NotRequired[str]
     inner_subnet: NotRequired[str]
+    browser_subnet: NotRequired[str]
 
 
 class PersonArgs(TypedDict):
@@ -93,9 +94,20 @@ class RotationsArgs(TypedDict):
 
 
 class ImagesArgs(TypedDict):
-    """What the containers' images are built on."""
+    """What the containers' images are made of."""
 
     base: NotRequired[str]
+    viewer: NotRequired[str]
+    sign_in: NotRequired[str]
+
+
+class SignInArgs(TypedDict):
+    """How people sign in in a browser, and how long that lasts."""
+
+    idle_minutes: NotRequired[int]
+    session_hours: NotRequired[int]
+    wrong_passwords: NotRequired[int]
+    wrong_passwords_per_name: NotRequired[int]
 
 
 class BackupArgs(TypedDict):
@@ -134,6 +146,8 @@ class SecurePacsArgs(TypedDict):
     https: NotRequired[EndpointArgs]
     host_names: NotRequired[list[str]]
     network: NotRequired[NetworksArgs]
+    viewer: NotRequired[bool]
+    sign_in: NotRequired[SignInArgs]
     peers: NotRequired[list[PeerArgs]]
     people: NotRequired[list[PersonArgs]]
     limits: NotRequired[LimitsArgs]

@@ -98,6 +98,11 @@ def _tell_next_step(stack: str, target: dict[str, Any]) -> None:
     option = stack_option(stack)
     told.print(f"DICOM  {dicom['host']}:{dicom['port']}  AE title {dicom['ae_title']}  (mutual TLS)", highlight=False)
     told.print(f"HTTPS  {target['https']['base_url']}", highlight=False)
+    if "viewer" in target["inside"]:
+        reader = next(iter(target["https"]["users"]))
+        port = target["https"]["base_url"].rpartition(":")[2]
+        place = f"https://{target['https']['server_name']}:{port}"
+        told.print(f"IMAGES {place}  as {reader}: securepacs password {reader}{option}", highlight=False)
     storing = next(
         (peer for peer, rights in target["peers"].items() if {"echo", "store"} <= set(rights["verbs"]) and "plaintext" not in rights), None
     )

@@ -64,6 +64,7 @@ class Networks(Declared):
 
     edge_subnet: Subnet | None = None
     inner_subnet: Subnet | None = None
+    browser_subnet: Subnet | None = None
 
 
 class Person(Declared):
@@ -141,11 +142,31 @@ class Rotations(Declared):
     """Passwords of people, by name."""
 
 
-class Images(Declared):
-    """What the containers' images are built on."""
+ImageName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._/-]{0,200}(:[A-Za-z0-9_.-]{1,128})?$")]
 
-    base: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._/-]{0,200}(:[A-Za-z0-9_.-]{1,128})?$")] = "securepacs-base:forky"
-    """Image on the engine; bootstrap makes the default. Another one, or a rebuilt one, is an upgrade."""
+
+class Images(Declared):
+    """What the containers' images are made of; bootstrap makes the defaults. Another one, or a rebuilt one, is an upgrade."""
+
+    base: ImageName = "securepacs-base:forky"
+    """Image on the engine that all are built on."""
+    viewer: ImageName = "securepacs-ohif:3.13.2"
+    """Image on the engine that holds the package of the viewer OHIF, under /package."""
+    sign_in: ImageName = "securepacs-oauth2-proxy:7.15.4"
+    """Image on the engine that holds the program oauth2-proxy."""
+
+
+class SignIn(Declared):
+    """How people sign in in a browser, and how long that lasts."""
+
+    idle_minutes: Annotated[int, Field(ge=1, le=480)] = 15
+    """Minutes without a click, a key or a request after which a session ends (HIPAA 164.312(a)(2)(iii))."""
+    session_hours: Annotated[int, Field(ge=1, le=24)] = 10
+    """Hours after which a session ends whatever is done in it."""
+    wrong_passwords: Annotated[int, Field(ge=1, le=1000)] = 6
+    """Wrong passwords for one name from one network address in 10 minutes; after that the two wait (429)."""
+    wrong_passwords_per_name: Annotated[int, Field(ge=1, le=10_000)] = 60
+    """The same for one name from all addresses together."""
 
 
 class Backup(Declared):
@@ -195,6 +216,10 @@ class Clinic(Declared):
     host_names: Annotated[list[HostName], Field(min_length=1)] = ["localhost"]
     """Names under which clients reach the gateway; they stand in its certificate."""
     network: Networks = Networks()
+    viewer: bool = False
+    """Whether people sign in and look at images in a browser; without it neither the viewer nor its routes exist."""
+    sign_in: SignIn = SignIn()
+    """How people sign in in a browser, where there is a viewer."""
     peers: list[Peer] = []
     people: list[Person] = []
     limits: Limits = Limits()
@@ -221,6 +246,10 @@ class Clinic(Declared):
         ):
             for name in _repeated(names):
                 yield f"{kind}: the name '{name}' stands more than once (case is not counted, the archive's own counts); each is unique"
+        if self.viewer and not self.people:
+            yield "people: got nobody; a clinic with a viewer declares who signs in"
+        if self.sign_in.idle_minutes >= self.sign_in.session_hours * 60:
+            yield "sign_in.idle_minutes: is less than session_hours, else no session ever ends by being idle"
         for serial in _repeated(entry.serial for entry in self.revoked):
             yield f"revoked: serial {serial} stands more than once"
         for kind, counted, declared in (

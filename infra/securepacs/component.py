@@ -11,8 +11,9 @@ import pulumi
 
 from securepacs import archive, gateway, resources
 from securepacs.args import SecurePacsArgs
+from securepacs.browser_wiring import AttachedBrowser, declare_browser
 from securepacs.clinic import Endpoint, parse_clinic
-from securepacs.database_wiring import Attached, declare_database
+from securepacs.database_wiring import AttachedDatabase, declare_database
 from securepacs.signer import signer, take_secret
 from securepacs.target import container_name, target
 from securepacs.trust import Trust, counted
@@ -66,6 +67,7 @@ class SecurePacs(pulumi.ComponentResource):
         self._clinic = parse_clinic(declared)
         self._own = signer(self._clinic.own_authority, own_key) if self._clinic.own_authority else None
         self._owner: _Owner = {"stack": f"{pulumi.get_project()}/{pulumi.get_stack()}", "component": name}
+        self._chosen: list[resources.Network] = []
         self._wire()
 
     def _child(self, **more: Any) -> pulumi.ResourceOptions:  # noqa: ANN401 - ResourceOptions' own arguments
@@ -74,28 +76,43 @@ class SecurePacs(pulumi.ComponentResource):
     def _wire(self) -> None:
         clinic, rotations = self._clinic, self._clinic.rotations
         trust = Trust(self._name, clinic, self, self._own)
-        people = {person.name: self._password(f"person-{person.name}", rotations.people.get(person.name, 0)) for person in clinic.people}
+        people = {
+            person.name: self._password(f"person-{person.name}", rotations.people.get(person.name, 0), slow_hash=clinic.viewer or None)
+            for person in clinic.people
+        }
         archive_login = self._password("archive-login", rotations.login, length=40)
 
-        edge, inner = self._network("edge", internal=False), self._network("inner", internal=True)
+        parts = sorted(("edge", "inner", *(["browser"] if clinic.viewer else [])), key=self._takes_any_subnet)
+        networks = {part: self._network(part, internal=part != "edge") for part in parts}
+        edge, inner = networks["edge"], networks["inner"]
         database = declare_database(self, trust)
+        browser = declare_browser(self, networks.get("browser"), people)
         stored = self._archive(inner, archive_login, database)
-        self._gateway(edge, inner, stored, self._gateway_secrets(trust, people, archive_login))
+        self._gateway(edge, inner, stored, browser, self._gateway_secrets(trust, people, archive_login))
         self._declare_outputs(trust, people)
 
-    def _password(self, part: str, rotation: int, length: int | None = None) -> resources.Password:
-        return resources.Password(f"{self._name}-{part}", length=length, keepers=counted(rotation), opts=self._child())
+    def _password(self, part: str, rotation: int, length: int | None = None, *, slow_hash: bool | None = None) -> resources.Password:
+        return resources.Password(
+            f"{self._name}-{part}", length=length, keepers=counted(rotation), slow_hash=slow_hash, opts=self._child()
+        )
+
+    def _takes_any_subnet(self, part: str) -> bool:
+        return getattr(self._clinic.network, f"{part}_subnet", None) is None
 
     def _network(self, part: str, *, internal: bool) -> resources.Network:
         subnet = getattr(self._clinic.network, f"{part}_subnet", None)
-        return resources.Network(
+        network = resources.Network(
             f"{self._name}-{part}",
             name=container_name(self._clinic, part),
             internal=internal,
             subnet=str(subnet) if subnet else None,
-            opts=self._child(),
+            # Those that choose come first: the engine gives the others what is free, which could be what they have chosen.
+            opts=self._child(depends_on=None if subnet else list(self._chosen)),
             **self._owner,
         )
+        if subnet:
+            self._chosen.append(network)
+        return network
 
     def _volume(self, part: str, *, data: bool = False) -> resources.Volume:
         return resources.Volume(
@@ -106,13 +123,14 @@ class SecurePacs(pulumi.ComponentResource):
             **self._owner,
         )
 
-    def _image(self, part: str, **build_args: str) -> resources.Image:
+    def _image(self, part: str, *, further: Mapping[str, str] | None = None, **build_args: str) -> resources.Image:
         return resources.Image(
             f"{self._name}-{part}-image",
             name=container_name(self._clinic, part),
             context=str(_IMAGES / part),
             base_image=self._clinic.images.base,
             build_args=build_args,
+            images=further,
             build_network=_BUILD_NETWORK,
             opts=self._child(),
             **self._owner,
@@ -137,7 +155,7 @@ class SecurePacs(pulumi.ComponentResource):
         )
         return volume, files
 
-    def _archive(self, inner: resources.Network, login: resources.Password, database: Attached) -> resources.Container | None:
+    def _archive(self, inner: resources.Network, login: resources.Password, database: AttachedDatabase) -> resources.Container | None:
         clinic = self._clinic
         image = self._image("archive", ORTHANC_FLOOR=archive.ORTHANC_FLOOR)
         data = self._volume("archive-data", data=True)
@@ -197,6 +215,7 @@ class SecurePacs(pulumi.ComponentResource):
         edge: resources.Network,
         inner: resources.Network,
         archive_container: resources.Container | None,
+        browser: AttachedBrowser,
         secrets: pulumi.Output[gateway.GatewaySecrets],
     ) -> resources.Container | None:
         clinic = self._clinic
@@ -215,7 +234,10 @@ class SecurePacs(pulumi.ComponentResource):
             name=container_name(clinic, "gateway"),
             image=image.image_id,
             user=f"{gateway.UID}:{gateway.GID}",
-            networks=[resources.Attachment(edge.name), resources.Attachment(inner.name, aliases=[gateway.INNER_NAME])],
+            networks=[
+                *(resources.Attachment(edge.name), resources.Attachment(inner.name, aliases=[gateway.INNER_NAME])),
+                *browser.networks,
+            ],
             ports=[
                 *_bindings(clinic.dicom, gateway.PORT_DICOM),
                 *_bindings(clinic.https, gateway.PORT_HTTPS),
@@ -233,7 +255,7 @@ class SecurePacs(pulumi.ComponentResource):
             reload_check=["/usr/sbin/haproxy", "-c", "-q", "-f", f"{gateway.FOLDER}/haproxy.cfg"],
             reload_command=_RELOAD,
             reload_on=files.revisions,
-            opts=self._child(depends_on=[archive_container]),
+            opts=self._child(depends_on=[archive_container, *browser.depends_on]),
             **self._owner,
         )
 

@@ -27,7 +27,7 @@ _HEALTH = resources.HealthCheck(test=["/usr/share/securepacs/health"], interval_
 
 
 @dataclass(frozen=True)
-class Attached:
+class AttachedDatabase:
     """What the archive gets of its database; nothing where the index is its own file."""
 
     networks: list[resources.Attachment] = field(default_factory=list)
@@ -38,12 +38,12 @@ class Attached:
     depends_on: list[pulumi.Resource] = field(default_factory=list)
 
 
-def declare_database(pacs: SecurePacs, trust: Trust) -> Attached:
+def declare_database(pacs: SecurePacs, trust: Trust) -> AttachedDatabase:
     """Declare the database with its network, volumes and files, where the clinic asks for one."""
     clinic = pacs._clinic
     certificate = trust.database
     if certificate is None:
-        return Attached()
+        return AttachedDatabase()
     login = pacs._password("database-login", clinic.rotations.login, length=40)
     name = container_name(clinic, "database")
     network = pacs._network("database", internal=True)
@@ -81,7 +81,7 @@ def declare_database(pacs: SecurePacs, trust: Trust) -> Attached:
         **pacs._owner,
     )
     known = pulumi.Output.all(trust.ca_pem, login.value).apply(lambda told: database.archive_database_files(told[0], told[1]))
-    return Attached(
+    return AttachedDatabase(
         networks=[resources.Attachment(network.name)],
         files={name: known[name] for name in database.ARCHIVE_FILE_NAMES},
         restarts_for=("pgpass",),

@@ -12,9 +12,10 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from securepacs import sign_in, viewer
 from securepacs.clinic import Clinic
 from securepacs.peers import AE_TITLE_LENGTH, Peer
-from securepacs.routes import METHODS, ROUTES
+from securepacs.routes import OPEN_PATHS, SIGN_IN, SIGN_OUT, methods, routes
 
 #: The user that HAProxy runs as, in the image and in the files' ownership.
 UID = GID = 10101
@@ -27,6 +28,12 @@ RUN_FOLDER = "/run/gateway"
 
 #: Ports inside the container.
 PORT_DICOM, PORT_HTTPS, FIRST_EGRESS_PORT = 2762, 8443, 11200
+
+#: Ports on the container's loopback: the way of the gateway's own question to the sign-in, and the way of its tables to its next self.
+PORT_CHECK, PORT_TABLES = 8406, 8407
+
+#: A wrong password is answered so long after it came, whatever was wrong: it takes longer than the slow hash of a right name.
+REFUSED_MS = 1000
 
 #: The name under which only the inner network knows the gateway.
 INNER_NAME = "gateway-inner"
@@ -138,6 +145,27 @@ def _egress(clinic: Clinic) -> list[dict[str, Any]]:
     ]
 
 
+def _browser(clinic: Clinic) -> dict[str, Any] | None:
+    """Give what people in a browser need; None for a clinic without a viewer."""
+    if not clinic.viewer:
+        return None
+    return {
+        "cookie": sign_in.COOKIE,
+        "sign_in": SIGN_IN,
+        "sign_in_methods": " ".join(OPEN_PATHS[SIGN_IN]),
+        "sign_out": SIGN_OUT,
+        "sign_out_methods": " ".join(OPEN_PATHS[SIGN_OUT]),
+        "settings": clinic.sign_in,
+        "viewer": f"{viewer.HOST}:{viewer.PORT}",
+        "sign_in_server": f"{sign_in.HOST}:{sign_in.PORT}",
+        "check_port": PORT_CHECK,
+        "tables_port": PORT_TABLES,
+        "refused_ms": REFUSED_MS,
+        "page_policy": viewer.CONTENT_SECURITY_POLICY,
+        "sign_in_policy": viewer.SIGN_IN_SECURITY_POLICY,
+    }
+
+
 def haproxy_configuration(clinic: Clinic, secrets: GatewaySecrets) -> str:
     """Write haproxy.cfg."""
     addresses = [*clinic.dicom.addresses, *clinic.https.addresses]
@@ -175,12 +203,20 @@ def haproxy_configuration(clinic: Clinic, secrets: GatewaySecrets) -> str:
         egress=_egress(clinic),
         people=[{"name": person.name, "hash": secrets.password_hashes[person.name]} for person in clinic.people],
         hosts=" ".join(hosts),
-        methods=" ".join(METHODS),
+        methods=" ".join(methods(clinic)),
         realm=clinic.name,
         rules=[
-            {"name": route.name, "roles": " ".join(route.roles), "methods": " ".join(route.methods), "pattern": word(route.pattern)}
-            for route in ROUTES
+            {
+                "name": route.name,
+                "roles": " ".join(route.roles),
+                "methods": " ".join(route.methods),
+                "pattern": word(route.pattern),
+                "backend": route.backend,
+            }
+            for route in routes(clinic)
         ],
+        browser=_browser(clinic),
+        data_policy=viewer.DATA_SECURITY_POLICY,
         archive_authorization=secrets.archive_authorization,
     )
 
@@ -188,7 +224,7 @@ def haproxy_configuration(clinic: Clinic, secrets: GatewaySecrets) -> str:
 #: Files that the gateway has whatever the clinic declares.
 _FILE_NAMES = (
     *("haproxy.cfg", "server.pem", "egress.pem", "ca.pem", "peers-ca.pem", "crl.pem"),
-    *("ae.map", "pinned.map", "roles.map", "peers.list", "revoked.list"),
+    *("ae.map", "pinned.map", "roles.map", "generations.map", "peers.list", "revoked.list"),
 )
 
 
@@ -216,6 +252,7 @@ def gateway_files(clinic: Clinic, secrets: GatewaySecrets) -> dict[str, str]:
         "ae.map": _map({ae_hex(peer.ae_title): peer.ae_title for peer in clinic.with_tls()}),
         "pinned.map": _map({fingerprint(pem): ae_title for ae_title, pem in own.items()}),
         "roles.map": _map({person.name: person.role for person in clinic.people}),
+        "generations.map": _map({person.name: str(sign_in.generation(secrets.password_hashes[person.name])) for person in clinic.people}),
         # What the reload ends: associations of peers that are not in the one, or whose certificate is in the other.
         "peers.list": "".join(f"{slug(peer.ae_title)}\n" for peer in clinic.peers),
         "revoked.list": "".join(f"{slug(entry.peer)} {entry.serial}\n" for entry in clinic.revoked if entry.peer),

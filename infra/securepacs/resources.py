@@ -168,6 +168,7 @@ class Image(_Resource):
         context: Text,
         base_image: Text,
         build_args: TextMap | None = None,
+        images: TextMap | None = None,
         build_network: Text | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
@@ -398,14 +399,14 @@ class RevocationList(_Resource):
 
 
 class Password(_Resource):
-    """A random password and its crypt(3) hash; any change of `keepers` makes a new one."""
+    """A random password and its hashes (bcrypt with `slow_hash`); any change of `keepers` makes a new one."""
 
     pulumi_type = "securepacs:index:Password"
-    outputs = ("value", "sha512crypt")
-    secret_outputs = ("value", "sha512crypt")
+    outputs = secret_outputs = ("value", "sha512crypt", "bcrypt")
 
     value: pulumi.Output[str]
     sha512crypt: pulumi.Output[str]
+    bcrypt: pulumi.Output[str]
 
     def __init__(
         self,
@@ -413,6 +414,7 @@ class Password(_Resource):
         *,
         length: Number | None = None,
         keepers: TextMap | None = None,
+        slow_hash: pulumi.Input[bool] | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__(resource_name, _declared(locals()), opts)

@@ -1,10 +1,14 @@
-"""Which person may use which route of the archive over HTTPS: the one table. What is not in it is answered with 403."""
+"""Who may use which route over HTTPS: the one table. What is not in it is answered with 403, and to a stranger with 401.
+
+The viewer's routes exist in a clinic with a viewer only.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
-from securepacs.clinic import Role
+from securepacs.clinic import Clinic, Role
 
 READ = ("GET",)
 
@@ -17,6 +21,9 @@ _PICTURED = r"(/metadata|/rendered|/thumbnail)?"
 
 EVERYBODY: tuple[Role, ...] = ("viewer", "clinician", "admin")
 
+#: Who answers: the archive, the viewer's files, the sign-in, or the gateway itself.
+Backend = Literal["archive", "viewer", "sign_in", "gateway"]
+
 
 @dataclass(frozen=True)
 class Route:
@@ -26,6 +33,7 @@ class Route:
     roles: tuple[Role, ...]
     methods: tuple[str, ...]
     pattern: str
+    backend: Backend = "archive"
 
 
 ROUTES = (
@@ -45,9 +53,29 @@ ROUTES = (
     Route("admin_delete", ("admin",), ("DELETE",), rf"^/(patients|studies|series|instances)/{_ORTHANC_ID}$"),
 )
 
-METHODS = tuple(dict.fromkeys(method for route in ROUTES for method in route.methods))
+#: Routes of a clinic with a viewer. Its own folders hold nothing but the viewer's package.
+VIEWER_ROUTES = (
+    Route("viewer_page", EVERYBODY, READ, r"^/(viewer)?$", "viewer"),
+    Route("viewer_file", EVERYBODY, READ, r"^/[A-Za-z0-9._-]+\.(js|css|wasm|svg|woff2)$", "viewer"),
+    Route("viewer_folder", EVERYBODY, READ, r"^/(assets|customizations|dicom-microscopy-viewer)(/[A-Za-z0-9._-]+)+$", "viewer"),
+    Route("session", EVERYBODY, READ, r"^/session$", "gateway"),
+)
+
+#: Paths of such a clinic that nobody must be signed in for, with their methods.
+SIGN_IN, SIGN_OUT = "/oauth2/sign_in", "/oauth2/sign_out"
+OPEN_PATHS = {SIGN_IN: ("GET", "POST"), SIGN_OUT: ("GET",)}
 
 
-def routes_of(role: Role) -> list[Route]:
+def routes(clinic: Clinic) -> tuple[Route, ...]:
+    """Give the routes that exist in a clinic for those who are signed in."""
+    return (*ROUTES, *VIEWER_ROUTES) if clinic.viewer else ROUTES
+
+
+def methods(clinic: Clinic) -> tuple[str, ...]:
+    """Give every method that any route of a clinic takes; sign-in and sign-out take no other ones."""
+    return tuple(dict.fromkeys(method for route in routes(clinic) for method in route.methods))
+
+
+def routes_of(clinic: Clinic, role: Role) -> list[Route]:
     """Give the routes that a role may use."""
-    return [route for route in ROUTES if role in route.roles]
+    return [route for route in routes(clinic) if role in route.roles]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, get_args
 
+from securepacs import sign_in, viewer
 from securepacs.archive import ORTHANC_FLOOR
 from securepacs.archive import PORT_DICOM as ARCHIVE_DICOM
 from securepacs.archive import PORT_HTTP as ARCHIVE_HTTP
@@ -12,7 +13,7 @@ from securepacs.database import PORT as PORT_DATABASE
 from securepacs.database import uses_postgresql
 from securepacs.gateway import PORT_DICOM, PORT_HTTPS, egress_ports
 from securepacs.peers import Peer, Verb
-from securepacs.routes import routes_of
+from securepacs.routes import OPEN_PATHS, Route, routes_of
 
 VERSION = 1
 
@@ -55,7 +56,11 @@ def container_name(clinic: Clinic, part: str) -> str:
 
 def parts(clinic: Clinic) -> list[str]:
     """Name the clinic's parts that are containers."""
-    return ["gateway", "archive", *(["database"] if uses_postgresql(clinic) else [])]
+    return [
+        *("gateway", "archive"),
+        *(["database"] if uses_postgresql(clinic) else []),
+        *(["viewer", "sign-in"] if clinic.viewer else []),
+    ]
 
 
 def _at(endpoint: Endpoint) -> str:
@@ -87,8 +92,21 @@ def _recovery(clinic: Clinic) -> dict[str, Any]:
 def _listeners(clinic: Clinic) -> dict[str, list[int]]:
     """Give the ports on which each part listens inside, beyond loopback."""
     gateway = [PORT_DICOM, PORT_HTTPS, *(peer.plaintext.port for peer in clinic.peers if peer.plaintext)]
-    inner = {"archive": [ARCHIVE_DICOM, ARCHIVE_HTTP], **({"database": [PORT_DATABASE]} if uses_postgresql(clinic) else {})}
+    inner = {
+        "archive": [ARCHIVE_DICOM, ARCHIVE_HTTP],
+        **({"database": [PORT_DATABASE]} if uses_postgresql(clinic) else {}),
+        **({"viewer": [viewer.PORT], "sign-in": [sign_in.PORT]} if clinic.viewer else {}),
+    }
     return {"gateway": [*gateway, *egress_ports(clinic).values()], **inner}
+
+
+def _rules(allowed: list[Route]) -> list[dict[str, Any]]:
+    return [{"methods": list(route.methods), "route": route.pattern} for route in allowed]
+
+
+def _open(clinic: Clinic) -> dict[str, list[dict[str, Any]]]:
+    """Give what nobody must be signed in for, as the harness calls it."""
+    return {"anonymous": [{"methods": list(verbs), "route": f"^{path}$"} for path, verbs in OPEN_PATHS.items()]} if clinic.viewer else {}
 
 
 def target(clinic: Clinic, ca_pem: str) -> dict[str, Any]:
@@ -115,7 +133,7 @@ def target(clinic: Clinic, ca_pem: str) -> dict[str, Any]:
             "base_url": f"https://{f'[{host}]' if ':' in host else host}:{clinic.https.port}",
             "server_name": clinic.host_names[0],
             "users": {person.name: {"role": person.role} for person in clinic.people},
-            "roles": {role: [{"methods": list(route.methods), "route": route.pattern} for route in routes_of(role)] for role in roles},
+            "roles": {role: _rules(routes_of(clinic, role)) for role in roles} | _open(clinic),
         },
         "closed_ports": [port for port in CLOSED_PORTS if port not in published],
         "expects": EXPECTS,

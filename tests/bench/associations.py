@@ -12,7 +12,7 @@ from bench.stand import PAIR, SENDER, Contender, Stand
 _SECONDS = 4
 _ECHOES = 60
 #: Addresses of the hostile container, so that the limit of one source is not what keeps them out.
-_SOURCES = [f"172.31.241.{number}" for number in range(101, 109)]
+_SOURCES = [f"10.231.241.{number}" for number in range(101, 109)]
 CROWDS = (10, 100, 500)
 
 

@@ -28,7 +28,7 @@ from securepacs_harness import forge
 HERE = Path(__file__).parent
 IMAGES = HERE.parent / "deployed" / "images"
 NAME = "bench"
-SUBNET, CLIENT_ADDRESS = "172.31.241.0/24", "172.31.241.10"
+SUBNET, CLIENT_ADDRESS = "10.231.241.0/24", "10.231.241.10"
 RECEIVER_PORT = 21112
 SENDER, READER, REVOKED = "CT01", "WS01", "RV01"
 

@@ -20,7 +20,7 @@ from securepacs_harness.reach import Pacs
 Claim = Callable[[Attempt], Bracket]
 
 #: What clinic.yaml says of associations_per_peer, associations and wrong_passwords.
-PER_PEER, ALL_PEERS, WRONG_PASSWORDS = 6, 48, 30
+PER_PEER, ALL_PEERS, WRONG_PASSWORDS = 6, 48, 60
 
 LIMIT = at(Layer.ASSOCIATION, "2/3/2")
 

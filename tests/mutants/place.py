@@ -38,7 +38,7 @@ class Place:
     @property
     def subnet(self) -> str:
         """The first three numbers of the base clinic's edge network."""
-        return f"172.31.{181 + SUBNETS * self.number}"
+        return f"10.231.{181 + SUBNETS * self.number}"
 
     @property
     def ports(self) -> tuple[int, int, int]:
@@ -57,7 +57,7 @@ class Place:
 
     def slot_subnet(self, slot: int) -> str:
         """The first three numbers of a slot's edge network."""
-        return f"172.31.{181 + SUBNETS * self.number + 1 + slot}"
+        return f"10.231.{181 + SUBNETS * self.number + 1 + slot}"
 
     def slot_address(self, slot: int) -> str:
         """The address of this host on which a slot is published, so that none sees another's ports."""

@@ -39,6 +39,7 @@ def wanted(folder: Path, **more: Any) -> dict[str, Any]:  # noqa: ANN401 - any p
         ({"name": "Upper"}, "name", "lower-case"),
         ({"context": "/nowhere"}, "context", "a folder with a Dockerfile"),
         ({"baseImage": "sp-prov-no-such-base:1"}, "baseImage", "run `make bootstrap`"),
+        ({"images": {"FURTHER": "sp-prov-no-such-image:1"}}, "images.FURTHER", "run `make bootstrap`"),
         ({"buildArgs": {"API_TOKEN": "x"}}, "buildArgs.API_TOKEN", "looks like a secret"),
         ({"buildArgs": Secret({"A": "x"})}, "buildArgs", "is a secret"),
         ({"contextHash": "0"}, "contextHash", "is not a property here"),
@@ -90,6 +91,23 @@ def test_new_content_is_a_new_image_made_before_the_old_goes(made: Maker, provid
     assert (diff.details, diff.replaces, diff.delete_before_replace) == ({"contextHash": "UPDATE_REPLACE"}, ["contextHash"], False)
     two = made(IMAGE, wanted(folder))
     assert two.output("imageId") != one.output("imageId")
+
+
+def test_a_further_image_is_a_stage_by_its_argument(provider: Provider, engine: docker.DockerClient, folder: Path) -> None:
+    """The Dockerfile takes a file of another image on the engine; that image by its content is part of what the tag stands for."""
+    stages = "ARG BASE\nARG FURTHER\nFROM ${FURTHER} AS further\nFROM ${BASE}\nCOPY --from=further /text /taken\n"
+    (folder / "Dockerfile").write_text(stages)
+    other = folder.with_name("other")
+    other.mkdir()
+    tags = []
+    for content in ("one", "two"):
+        (other / "Dockerfile").write_text(f"FROM {BASE}\nRUN echo {content} > /text\n")
+        engine.images.build(path=str(other), tag="sp-prov-further:1", rm=True)
+        made = provider.create(IMAGE, wanted(folder, images={"FURTHER": "sp-prov-further:1"}))
+        shown = engine.containers.run(made.output("imageId"), ["cat", "/taken"], remove=True)
+        assert shown == f"{content}\n".encode()
+        tags.append(made.output("reference"))
+    assert len(set(tags)) == 2
 
 
 def test_a_preview_foresees_the_tag_and_not_the_id(provider: Provider, folder: Path) -> None:

@@ -28,7 +28,7 @@ def volume(name: str = "sp-prov-volume", **more: Any) -> dict[str, Any]:  # noqa
     ("kind", "more", "path"),
     [
         (NETWORK, {"name": "a b"}, "name"),
-        (NETWORK, {"subnet": "172.31.241.1/24"}, "subnet"),
+        (NETWORK, {"subnet": "10.231.241.1/24"}, "subnet"),
         (NETWORK, {"subnet": "2001:db8::/64"}, "subnet"),
         (NETWORK, {"internal": "yes"}, "internal"),
         (NETWORK, {"stack": ""}, "stack"),
@@ -46,13 +46,13 @@ def test_bad_input_is_named(provider: Provider, kind: str, more: dict[str, Any],
 
 def test_a_network_is_internal_labelled_and_without_ipv6(made: Maker, provider: Provider, engine: docker.DockerClient) -> None:
     """What the engine shows is what was declared, and the same inputs change nothing."""
-    one = made(NETWORK, network(internal=True, subnet="172.31.241.0/24"))
+    one = made(NETWORK, network(internal=True, subnet="10.231.241.0/24"))
     shown = engine.networks.get(one.id).attrs
     assert (shown["Internal"], shown["EnableIPv6"]) == (True, False)
-    assert shown["IPAM"]["Config"] == [{"Subnet": "172.31.241.0/24", "Gateway": "172.31.241.1"}]
+    assert shown["IPAM"]["Config"] == [{"Subnet": "10.231.241.0/24", "Gateway": "10.231.241.1"}]
     assert shown["Labels"]["securepacs.stack"] == OWNER["stack"]
     assert set(shown["Labels"]) == {"securepacs.stack", "securepacs.component", "securepacs.spec"}
-    assert (one.output("subnet"), one.output("gateway")) == ("172.31.241.0/24", "172.31.241.1")
+    assert (one.output("subnet"), one.output("gateway")) == ("10.231.241.0/24", "10.231.241.1")
     assert not provider.diff(one).changes
 
 
@@ -80,7 +80,7 @@ def test_a_subnet_that_the_engine_chose_is_no_difference(made: Maker, provider: 
     ("more", "details"),
     [
         ({"internal": True}, {"internal": "UPDATE_REPLACE"}),
-        ({"subnet": "172.31.242.0/24"}, {"subnet": "UPDATE_REPLACE"}),
+        ({"subnet": "10.231.242.0/24"}, {"subnet": "UPDATE_REPLACE"}),
         ({"name": "sp-prov-other"}, {"name": "UPDATE_REPLACE"}),
         ({"stack": "another"}, {"stack": "UPDATE_REPLACE"}),
     ],
@@ -125,9 +125,9 @@ def test_a_network_that_a_killed_run_left_is_made_afresh(made: Maker, engine: do
 
 def test_a_subnet_in_use_is_told_in_one_line(made: Maker, provider: Provider, engine: docker.DockerClient) -> None:
     """An overlapping subnet names the subnet and what to do, and leaves nothing behind."""
-    made(NETWORK, network(subnet="172.31.243.0/24"))
-    with pytest.raises(RefusedError, match=r"^network sp-prov-two: subnet 172.31.243.0/25 is in use on this host; choose another subnet$"):
-        provider.create(NETWORK, network("sp-prov-two", subnet="172.31.243.0/25"))
+    made(NETWORK, network(subnet="10.231.243.0/24"))
+    with pytest.raises(RefusedError, match=r"^network sp-prov-two: subnet 10.231.243.0/25 is in use on this host; choose another one"):
+        provider.create(NETWORK, network("sp-prov-two", subnet="10.231.243.0/25"))
     assert engine.networks.list(names=["sp-prov-two"]) == []
 
 

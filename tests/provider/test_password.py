@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import bcrypt
 import pytest
 from passlib.handlers.sha2_crypt import sha512_crypt
 
@@ -36,6 +37,21 @@ def test_a_keeper_makes_a_new_password(provider: Provider) -> None:
     assert not provider.diff(made).changes
     diff = provider.diff(made, {"keepers": {"rotation": "2"}})
     assert (diff.replaces, diff.details) == (["keepers"], {"keepers.rotation": "UPDATE_REPLACE"})
+
+
+def test_a_slow_hash_is_added_to_the_same_password_and_taken_away(provider: Provider) -> None:
+    """Whoever asks for bcrypt gets it as a secret, of cost 12, without a new password; whoever asks no longer has none."""
+    made = provider.create(PASSWORD, {})
+    assert made.output("bcrypt") == ""
+    diff = provider.diff(made, {"slowHash": True})
+    assert (diff.replaces, diff.details) == ([], {"slowHash": "ADD"})
+    slow = provider.update(made, {"slowHash": True})
+    assert isinstance(slow.state["bcrypt"], Secret)
+    assert slow.output("bcrypt").startswith("$2b$12$")
+    assert (slow.output("value"), slow.output("sha512crypt")) == (made.output("value"), made.output("sha512crypt"))
+    assert bcrypt.checkpw(slow.output("value").encode(), slow.output("bcrypt").encode())
+    assert not bcrypt.checkpw(slow.output("value").encode() + b"x", slow.output("bcrypt").encode())
+    assert provider.update(slow, {}).output("bcrypt") == ""
 
 
 @pytest.mark.parametrize("length", [15, 129, "long", 20.5])

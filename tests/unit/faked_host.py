@@ -14,6 +14,7 @@ MODULE_VERSION = "3.259.0"
 
 # What the script may use of a bare Debian: coreutils, util-linux, grep, sed, findutils, perl-base, bash.
 BASE_TOOLS = [
+    "base64",
     "basename",
     "bash",
     "cat",
@@ -26,20 +27,24 @@ BASE_TOOLS = [
     "find",
     "flock",
     "grep",
+    "gzip",
     "head",
     "install",
     "ls",
     "mkdir",
     "mktemp",
     "mv",
+    "od",
     "readlink",
     "rm",
     "sed",
     "setsid",
     "sha256sum",
+    "sha512sum",
     "sleep",
     "sort",
     "tail",
+    "tar",
     "touch",
     "tr",
     "uname",
@@ -52,6 +57,7 @@ APT = RECORD + "exit 100\n"
 PERL = 'exit "$FAKE_ENGINE"\n'
 PYTHON = f"""
 case "$*" in
+  *engine.py*status*securepacs-o*) printf 'engine 1\\nimage '; test -e "$CALLS.no-browser" && echo no || echo yes; exit 0;;
   *engine.py*status*) test ! -e "$CALLS.dockerd" || {{ printf 'engine 1\\nimage yes\\n'; exit 0; }}
     printf '%b' "$FAKE_ANSWER"; exit "$FAKE_ENGINE";;
   *engine.py*) {RECORD.strip()}; cat >/dev/null; exit 0;;
@@ -80,6 +86,7 @@ case "$1 $2" in
 esac
 """
 )
+NPM = RECORD + 'echo package | gzip >fetched.tgz; echo fetched.tgz\n'
 DOCKERD = 'echo $$ >"$CALLS.dockerd"; exec sleep 60\n'  # like the real one it stays, with whatever was left open
 SYSTEMCTL = "dockerd >/dev/null 2>&1 </dev/null 9>&- &\n"  # a service manager's child has nothing of its caller's
 MMDEBSTRAP = RECORD + 'while [ $# -gt 1 ]; do shift; done; echo tar >"$1"; test ! -e "$CALLS.fail-image"\n'
@@ -87,7 +94,7 @@ MMDEBSTRAP = RECORD + 'while [ $# -gt 1 ]; do shift; done; echo tar >"$1"; test 
 
 @dataclass
 class Host:
-    """A checkout and a PATH of its own. By default: root on Debian 12 with Python and Go, an engine that answers and has the image."""
+    """A checkout and a PATH of its own. By default: root on Debian 12 with Python, Go and npm, an engine that has the images."""
 
     home: Path
     variables: dict[str, str] = field(default_factory=dict)
@@ -105,7 +112,7 @@ class Host:
             (self.bin / tool).symlink_to(shutil.which(tool) or "/nonexistent")
         self.is_user(0)
         self.is_system("ID=debian\nVERSION_ID=12\n")
-        for name, body in {"apt-get": APT, "python3": PYTHON, "perl": PERL, "go": GO}.items():
+        for name, body in {"apt-get": APT, "python3": PYTHON, "perl": PERL, "go": GO, "npm": NPM}.items():
             self.has(name, body)
         self.calls.touch()
         self.engine(status=0, image=True)
@@ -134,6 +141,10 @@ class Host:
         """Make the engine answer with engine.py's exit status and have the base image or not."""
         answer = rf"engine 20.10\nimage {'yes' if image else 'no'}\n" if status == 0 else ""
         self.variables |= {"FAKE_ENGINE": str(status), "FAKE_ANSWER": answer}
+
+    def lacks_browser_images(self) -> None:
+        """Make the engine have neither the viewer's nor the sign-in's image."""
+        (self.home / "calls.no-browser").touch()
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         """Start the bootstrap."""

@@ -16,7 +16,7 @@ class NotingEngine(pulumi.runtime.Mocks):
     def new_resource(self, args: pulumi.runtime.MockResourceArgs) -> tuple[str, dict[str, Any]]:
         """Note a resource and answer."""
         self.made[args.typ, args.name] = dict(args.inputs)
-        names = ("certPem", "keyPem", "crlPem", "imageId", "value", "sha512crypt")
+        names = ("certPem", "keyPem", "crlPem", "imageId", "value", "sha512crypt", "bcrypt")
         computed: dict[str, Any] = {name: f"<{name} of {args.name}>" for name in names}
         if "files" in args.inputs:  # they come as a secret: in an envelope
             computed["revisions"] = {path: f"<{path} of {args.name}>" for path in args.inputs["files"]["value"]}

@@ -21,6 +21,7 @@ PAIRS = [
     (args.RotationsArgs, clinic.Rotations),
     (args.ImagesArgs, clinic.Images),
     (args.BackupArgs, clinic.Backup),
+    (args.SignInArgs, clinic.SignIn),
     (args.RevocationArgs, clinic.Revocation),
     (args.PeerArgs, peers.Peer),
     (args.PlaintextArgs, peers.Plaintext),

@@ -168,3 +168,12 @@ def test_ones_own_authority_signs_in_place_of_a_made_one(engine: NotingEngine, d
     assert all(one["caKeyPem"]["value"] == key for one in signed.values())
     assert key not in str({name: made for (_, name), made in engine.made.items() if name not in signed})
     assert own_files(engine)["peers-ca.pem"] == pki.pem(own.certificate)
+
+
+def test_a_chosen_subnet_comes_before_those_that_the_engine_chooses(engine: NotingEngine, declared: SecurePacsArgs) -> None:
+    """Where the clinic chooses one network's subnet, it is made first: else the engine could give that very one to another network."""
+    declare(declared)
+    assert [name for kind, name in engine.made if kind.endswith(":Network")] == ["pacs-edge", "pacs-inner"]
+    engine.made.clear()
+    declare({**declared, "network": {"inner_subnet": "10.9.8.0/24"}})
+    assert [name for kind, name in engine.made if kind.endswith(":Network")] == ["pacs-inner", "pacs-edge"]

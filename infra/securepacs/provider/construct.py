@@ -43,6 +43,7 @@ MODELS: Final[Mapping[type, type[BaseModel]]] = {
     args.RotationsArgs: clinic.Rotations,
     args.ImagesArgs: clinic.Images,
     args.BackupArgs: clinic.Backup,
+    args.SignInArgs: clinic.SignIn,
     args.RevocationArgs: clinic.Revocation,
     args.PeerArgs: peers.Peer,
     args.PlaintextArgs: peers.Plaintext,

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 _TAG_DIGITS: Final = 12
 _OUTPUT_LINES: Final = 20
 _BUILD_SECONDS: Final = 1800
+#: The build argument of the image that the last stage is built on.
+_BASE: Final = "BASE"
+_DO: Final = "run `make bootstrap`, which makes it, or name another under `images` in the clinic"
 _NO_CONTENT: Final = frozenset({"__pycache__", ".git", ".DS_Store"})
 
 
@@ -40,6 +43,12 @@ class Image(Resource):
         Field("context", TEXT, "Folder with the Dockerfile; only its content counts.", required=True, compared=False),
         Field("baseImage", TEXT, "Image on the engine, given to the Dockerfile as BASE.", required=True, compared=False),
         Field("buildArgs", MapOf(TEXT, environment_name), "Further build arguments.", replace=True),
+        Field(
+            "images",
+            MapOf(TEXT, environment_name),
+            "Further images on the engine, by the build argument that the Dockerfile takes each as.",
+            compared=False,
+        ),
         Field("buildNetwork", TEXT, "Network of the build's steps.", default="default", compared=False),
         Field("contextHash", TEXT, "SHA-256 of folder, arguments and base.", replace=True, computed=True),
     )
@@ -50,16 +59,26 @@ class Image(Resource):
 
     def complete(self, inputs: Values) -> tuple[Values, list[Failure]]:
         """Hash what the image will be made of."""
-        if holds_unknown([inputs["context"], inputs["baseImage"], inputs.get("buildArgs")]):
+        if holds_unknown([inputs["context"], inputs["baseImage"], inputs.get("buildArgs"), inputs.get("images")]):
             return {"contextHash": UNKNOWN}, []
         folder = Path(inputs["context"])
         if not (folder / "Dockerfile").is_file():
             return {}, [Failure("context", f"got {str(folder)!r}, expected a folder with a Dockerfile")]
-        base = _image_id(engine.connect(), inputs["baseImage"])
-        if base is None:
-            do = "run `make bootstrap`, which makes it, or name another in images.base"
-            return {}, [Failure("baseImage", f"{inputs['baseImage']} is not on the engine; {do}")]
-        made_of = {"context": hashlib.sha256(pack(folder)).hexdigest(), "base": base, "arguments": inputs.get("buildArgs", {})}
+        client = engine.connect()
+        found = {argument: _image_id(client, reference) for argument, reference in _built_from(inputs).items()}
+        absent = [
+            Failure("baseImage" if argument == _BASE else f"images.{argument}", f"{reference} is not on the engine; {_DO}")
+            for argument, reference in _built_from(inputs).items()
+            if found[argument] is None
+        ]
+        if absent:
+            return {}, absent
+        made_of = {
+            "context": hashlib.sha256(pack(folder)).hexdigest(),
+            "base": found.pop(_BASE),
+            "arguments": inputs.get("buildArgs", {}),
+            **({"images": found} if found else {}),
+        }
         return {"contextHash": engine.spec_hash(made_of)}, []
 
     def look(self, resource_id: str, state: Values, inputs: Values) -> list[Change]:
@@ -147,6 +166,11 @@ def pack(folder: Path) -> bytes:
     return packed.getvalue()
 
 
+def _built_from(inputs: Values) -> dict[str, str]:
+    """Give the images that the Dockerfile begins with: build argument -> reference."""
+    return {_BASE: inputs["baseImage"], **inputs.get("images", {})}
+
+
 def _reference(inputs: Values) -> str:
     return f"{inputs['name']}:{inputs['contextHash'][:_TAG_DIGITS]}"
 
@@ -162,7 +186,10 @@ def _build(client: docker.APIClient, inputs: Values, reference: str, labels: dic
         fileobj=io.BytesIO(pack(Path(inputs["context"]))),
         custom_context=True,
         tag=reference,
-        buildargs={**inputs.get("buildArgs", {}), "BASE": _image_id(client, inputs["baseImage"]) or inputs["baseImage"]},
+        buildargs={
+            **inputs.get("buildArgs", {}),
+            **{argument: _image_id(client, reference) or reference for argument, reference in _built_from(inputs).items()},
+        },
         labels=labels,
         network_mode=inputs["buildNetwork"],
         rm=True,

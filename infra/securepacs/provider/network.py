@@ -66,7 +66,8 @@ class Network(Resource):
             except APIError as refused:
                 if "overlaps" in engine.explain(refused):
                     subnet = inputs.get("subnet", "a free one")
-                    raise DeploymentError(f"network {name}: subnet {subnet} is in use on this host", do="choose another subnet") from None
+                    do = "choose another one, best of 10.0.0.0/8: the engine gives others 172.17.0.0 to 172.31.255.255 and 192.168.0.0/16"
+                    raise DeploymentError(f"network {name}: subnet {subnet} is in use on this host", do=do) from None
                 raise
         observed = _observe(client, made["Id"])
         if observed is None:

@@ -1,0 +1,90 @@
+"""The resources of the viewer and the sign-in: the third part of component.py, for the clinic that has people look at images.
+
+The two stand on a network of their own, on which there is nobody else but the gateway.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import pulumi
+
+from securepacs import resources, sign_in, viewer
+from securepacs.target import container_name
+
+if TYPE_CHECKING:
+    from securepacs.component import SecurePacs
+
+_MEMORY_MB, _PIDS = 256, 64
+
+_HEALTH = resources.HealthCheck(test=["/usr/share/securepacs/health"], interval_seconds=3, timeout_seconds=5, retries=5)
+
+
+@dataclass(frozen=True)
+class AttachedBrowser:
+    """What the gateway gets of them; nothing where the clinic has no viewer."""
+
+    networks: list[resources.Attachment] = field(default_factory=list)
+    depends_on: list[pulumi.Resource] = field(default_factory=list)
+
+
+def declare_browser(pacs: SecurePacs, network: resources.Network | None, people: Mapping[str, resources.Password]) -> AttachedBrowser:
+    """Declare the viewer and the sign-in with their files on their network; without one the clinic asks for no viewer."""
+    if network is None:
+        return AttachedBrowser()
+    parts = [_viewer(pacs, network), _sign_in(pacs, network, people)]
+    return AttachedBrowser([resources.Attachment(network.name)], [part for part in parts if part is not None])
+
+
+def _viewer(pacs: SecurePacs, network: resources.Network) -> resources.Container | None:
+    clinic = pacs._clinic
+    image = pacs._image("viewer", further={"OHIF": clinic.images.viewer})
+    if not pacs._serves:
+        return None
+    return resources.Container(
+        f"{pacs._name}-viewer",
+        name=container_name(clinic, "viewer"),
+        image=image.image_id,
+        user=f"{viewer.UID}:{viewer.GID}",
+        networks=[resources.Attachment(network.name, aliases=[viewer.HOST])],
+        tmpfs={"/tmp": f"rw,noexec,nosuid,nodev,size=64m,mode=0700,uid={viewer.UID},gid={viewer.GID}"},  # noqa: S108 - a tmpfs of the container's own
+        dns=["127.0.0.1"],
+        memory_mb=_MEMORY_MB,
+        cpus=clinic.limits.cpus,
+        pids=_PIDS,
+        healthcheck=_HEALTH,
+        stop_signal="SIGQUIT",  # nginx finishes what is open
+        opts=pacs._child(),
+        **pacs._owner,
+    )
+
+
+def _sign_in(pacs: SecurePacs, network: resources.Network, people: Mapping[str, resources.Password]) -> resources.Container | None:
+    clinic = pacs._clinic
+    image = pacs._image("sign-in", further={"OAUTH2_PROXY": clinic.images.sign_in})
+    cookie = pacs._password("session-cookie", clinic.rotations.login, length=32)
+    secrets = pulumi.Output.all(
+        cookie=cookie.value, people=pulumi.Output.all(**{name: password.bcrypt for name, password in people.items()})
+    ).apply(lambda known: sign_in.sign_in_files(clinic, sign_in.SignInSecrets(known["cookie"], known["people"])))
+    volume, files = pacs._files("sign-in", image, sign_in.UID, list(sign_in.FILE_NAMES), secrets)
+    if not pacs._serves:
+        return None
+    return resources.Container(
+        f"{pacs._name}-sign-in",
+        name=container_name(clinic, "sign-in"),
+        image=image.image_id,
+        user=f"{sign_in.UID}:{sign_in.GID}",
+        networks=[resources.Attachment(network.name, aliases=[sign_in.HOST])],
+        mounts=[resources.Mount(volume.name, sign_in.FOLDER)],
+        dns=["127.0.0.1"],
+        memory_mb=_MEMORY_MB,
+        cpus=clinic.limits.cpus,
+        pids=_PIDS,
+        healthcheck=_HEALTH,
+        # It reads the names and hashes anew by itself; so does nobody see a sign-in refused in between.
+        restart_on={name: files.revisions[name] for name in sign_in.RESTARTS_FOR},
+        opts=pacs._child(depends_on=[files]),
+        **pacs._owner,
+    )

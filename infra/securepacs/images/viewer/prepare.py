@@ -1,0 +1,38 @@
+"""Makes of OHIF's package what the deployment serves. Run once, while the image is built: `prepare.py FOLDER`.
+
+Left out are maps of sources, the service worker (it would load a script from elsewhere), the scripts of sign-ins that are not used,
+and the runtime of neural networks, whose models would come from elsewhere. The page's inline scripts become files.
+"""
+
+import re
+import sys
+from pathlib import Path
+
+LEFT_OUT = (
+    *("**/*.map", "ort/**/*", "_headers", "_redirects", "serve.json", "sw.js", "init-service-worker.js"),
+    *("silent-refresh.html", "google.js", "oidc-client.min.js", "es6-shim.min.js", "polyfill.min.js", "manifest.json"),
+)
+_INLINE = re.compile(r"<script>(.*?)</script>", re.DOTALL)
+_UNWANTED = re.compile(r'<link rel="manifest"[^>]*>|<script[^>]*init-service-worker\.js[^>]*></script>|<link rel="yandex[^>]*>')
+_OURS = '<link href="/session.css" rel="stylesheet"><script defer src="/session.js"></script></head>'
+
+
+def main(folder: Path) -> None:
+    """Prepare the folder in place; end where the page is not what is expected."""
+    for pattern in LEFT_OUT:
+        for path in folder.glob(pattern):
+            if path.is_file():
+                path.unlink()
+    page = folder / "index.html"
+    text = _UNWANTED.sub("", page.read_text(encoding="utf-8"))
+    scripts = _INLINE.findall(text)
+    if not scripts or "</head>" not in text:
+        sys.exit(f"{page}: got no inline script, expected those of OHIF's page; look at what has changed in this version")
+    for number, script in enumerate(scripts, 1):
+        (folder / f"inline{number}.js").write_text(script, encoding="utf-8")
+        text = text.replace(f"<script>{script}</script>", f'<script src="/inline{number}.js"></script>', 1)
+    page.write_text(text.replace("</head>", _OURS, 1), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

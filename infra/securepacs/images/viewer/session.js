@@ -1,0 +1,71 @@
+/* Who is signed in, a way out, and the automatic log-off: what is on the screen goes when the session does. */
+(() => {
+  'use strict';
+  const OUT = '/oauth2/sign_out?rd=%2F';
+  const KEPT_ALIVE_MS = 60_000;
+  let last = Date.now();
+  let asked = Date.now();
+  let idle = null;
+
+  const leave = () => window.location.replace(OUT);
+
+  const ask = async () => {
+    asked = Date.now();
+    try {
+      const answer = await fetch('/session', { cache: 'no-store' });
+      if (answer.status === 401) {
+        window.location.reload();
+      }
+      return answer.ok ? await answer.json() : null;
+    } catch {
+      return null; // no network: the clock below goes on
+    }
+  };
+
+  const active = () => {
+    last = Date.now();
+    // Work on what is loaded already asks nothing of the server, and yet is work.
+    if (last - asked > Math.min(KEPT_ALIVE_MS, (idle || Infinity) / 3)) {
+      ask();
+    }
+  };
+
+  const show = session => {
+    const bar = document.createElement('aside');
+    bar.id = 'session';
+    bar.setAttribute('aria-label', 'Session');
+    const who = document.createElement('span');
+    who.textContent = session.user;
+    const out = document.createElement('a');
+    out.href = OUT;
+    out.textContent = 'Sign out';
+    bar.append(who, out);
+    document.body.append(bar);
+  };
+
+  const begin = async () => {
+    const session = await ask();
+    if (!session) {
+      return;
+    }
+    idle = session.idle_minutes * 60_000;
+    show(session);
+    for (const event of ['pointerdown', 'pointermove', 'keydown', 'wheel', 'touchstart']) {
+      window.addEventListener(event, active, { capture: true, passive: true });
+    }
+    setInterval(() => {
+      if (Date.now() - last >= idle) {
+        leave();
+      }
+    }, 1000);
+  };
+
+  // The browser's back button shows a page from memory: whether it may is asked anew.
+  window.addEventListener('pageshow', event => {
+    if (event.persisted) {
+      document.documentElement.hidden = true;
+      window.location.reload();
+    }
+  });
+  begin();
+})();

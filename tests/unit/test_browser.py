@@ -1,0 +1,161 @@
+"""What a clinic with a viewer turns into: the sign-in's files, the gateway's rules, the resources, the target."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pulumi
+import pytest
+
+from securepacs.clinic import Images, parse_clinic
+from securepacs.errors import ConfigurationError
+from securepacs.routes import ROUTES, VIEWER_ROUTES, routes_of
+from securepacs.sign_in import COOKIE, FILE_NAMES, SignInSecrets, generation, sign_in_files
+from securepacs.target import target
+from securepacs.viewer import CONTENT_SECURITY_POLICY
+from unit.noting_engine import NotingEngine
+from unit.test_component import declare
+from unit.test_gateway import configuration, section
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def declared(declared: dict[str, Any]) -> dict[str, Any]:
+    """The small clinic, with a viewer."""
+    return {**declared, "viewer": True}
+
+
+@pytest.fixture
+def engine() -> Iterator[NotingEngine]:
+    """An engine of Pulumi's that only takes notes."""
+    engine = NotingEngine()
+    pulumi.runtime.set_mocks(engine, project="securepacs", stack="test")
+    yield engine
+
+
+def files_of(declared: dict[str, Any]) -> dict[str, str]:
+    """Give the sign-in's files of a configuration."""
+    clinic = parse_clinic(declared)
+    return sign_in_files(clinic, SignInSecrets("c" * 32, {person.name: f"$2b$12$of-{person.name}" for person in clinic.people}))
+
+
+def test_without_a_viewer_nothing_of_it_exists(declared: dict[str, Any], engine: NotingEngine) -> None:
+    """One option turns it off: then neither containers, nor networks, nor routes, nor rules, nor slow hashes are there."""
+    off = {**declared, "viewer": False}
+    declare(off)
+    assert set(engine.of("Container")) == {"pacs-archive", "pacs-gateway"}
+    assert set(engine.of("Network")) == {"pacs-edge", "pacs-inner"}
+    assert not any("slowHash" in made for made in engine.of("Password").values())
+    text = configuration(off)
+    assert not re.findall(r"oauth2|session_user|viewer_|sessions", text)
+    assert [route.name for route in routes_of(parse_clinic(off), "admin")] == [route.name for route in ROUTES]
+    assert "anonymous" not in target(parse_clinic(off), "CA")["https"]["roles"]
+
+
+def test_viewer_and_sign_in_reach_nobody_but_the_gateway(declared: dict[str, Any], engine: NotingEngine) -> None:
+    """The two stand on one internal network of their own, publish nothing, and cannot look up a name outside it."""
+    declare(declared)
+    containers = engine.of("Container")
+    assert engine.of("Network")["pacs-browser"]["internal"] is True
+    for part in ("viewer", "sign-in"):
+        made = containers[f"pacs-{part}"]
+        assert [network["name"] for network in made["networks"]] == ["clinic-a-browser"]
+        assert not made.get("ports")
+        assert made["dns"] == ["127.0.0.1"]
+        assert made["user"].split(":")[0] != "0"
+    assert "clinic-a-browser" in [network["name"] for network in containers["pacs-gateway"]["networks"]]
+    assert "clinic-a-browser" not in [network["name"] for network in containers["pacs-archive"]["networks"]]
+
+
+def test_only_people_have_a_slow_hash(declared: dict[str, Any], engine: NotingEngine) -> None:
+    """The hash that takes a quarter of a second is made for those who sign in, and for no password of a machine."""
+    declare(declared)
+    slow = {name for name, made in engine.of("Password").items() if made.get("slowHash")}
+    assert slow == {f"pacs-person-{person['name']}" for person in declared["people"]}
+
+
+def test_the_sign_in_knows_hashes_and_no_password(declared: dict[str, Any]) -> None:
+    """Its files are those that are announced; the configuration is TOML, and holds neither the cookie's secret nor a hash."""
+    files = files_of(declared)
+    assert tuple(files) == FILE_NAMES
+    settings = tomllib.loads(files["sign-in.cfg"])
+    assert settings["cookie_name"] == COOKIE
+    assert settings["cookie_secure"] is settings["cookie_httponly"] is True
+    assert settings["cookie_expire"] == "10h"
+    assert settings["request_logging"] is False
+    assert "cccc" not in files["sign-in.cfg"]
+    assert "$2b$" not in files["sign-in.cfg"]
+    assert files["people"].splitlines() == [f"{person['name']}:$2b$12$of-{person['name']}" for person in declared["people"]]
+
+
+def test_a_session_fits_one_password_of_one_person() -> None:
+    """The number of a session follows from the password's hash; it is never 0, which says that a session was ended."""
+    numbers = {generation(f"$6$salt{index}$hash") for index in range(2000)}
+    assert len(numbers) == 2000
+    assert min(numbers) > 0
+    assert max(numbers) < 2**31
+
+
+def test_a_session_is_looked_at_before_anything_is_decided(declared: dict[str, Any]) -> None:
+    """Who somebody is stands before what they may; a cookie counts only where the gateway opened it, and with the person's own number."""
+    rules = section(configuration(declared), "frontend https")
+    marks = ("lua.session_user", "} number_fits", "roles.map")
+    position = {mark: index for index, rule in enumerate(rules) for mark in marks if mark in rule}
+    decided = next(index for index, rule in enumerate(rules) if "txn.route) str(qido)" in rule)
+    assert position["lua.session_user"] < position["} number_fits"] < position["roles.map"] < decided
+    assert "http-request set-var(txn.user) var(txn.session_user) if { var(txn.number) -m found } number_fits" in rules
+    (asks,) = (rule for rule in rules if "lua.session_user" in rule)
+    assert asks.endswith("session_open")
+
+
+def test_every_route_of_the_viewer_needs_a_role(declared: dict[str, Any]) -> None:
+    """No file of the viewer is public: each of its rules names the roles, and the sign-in alone stands outside the table."""
+    rules = section(configuration(declared), "frontend https")
+    for route in VIEWER_ROUTES:
+        (rule,) = (rule for rule in rules if f"str({route.name}) if" in rule)
+        assert "{ var(txn.role) -m str viewer clinician admin } { method GET }" in rule
+    assert set(target(parse_clinic(declared), "CA")["https"]["roles"]["anonymous"][0]) == {"methods", "route"}
+
+
+@pytest.mark.parametrize("path", ["/viewer/../system", "/assets", "/assets/", "/x.js.map", "/a/b.js", "/app.js/x", "/instances.js/1"])
+def test_no_route_of_the_viewer_is_wider_than_its_files(path: str) -> None:
+    """What is not a file of the viewer's by its form is no route of the viewer's."""
+    assert not [route.name for route in VIEWER_ROUTES if re.fullmatch(route.pattern.strip("^$"), path)]
+
+
+def test_no_page_runs_text_as_code() -> None:
+    """The viewer's policy allows scripts of its own origin and WebAssembly; no inline script, no eval, no other origin, no frame."""
+    policy = dict(part.split(" ", 1) for part in CONTENT_SECURITY_POLICY.split("; "))
+    assert policy["default-src"] == policy["base-uri"] == policy["frame-ancestors"] == "'none'"
+    assert policy["script-src"] == "'self' 'wasm-unsafe-eval'"
+    assert policy["connect-src"] == "'self' blob: data:"
+    assert "http" not in CONTENT_SECURITY_POLICY
+    assert "*" not in CONTENT_SECURITY_POLICY
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"people": []}, "securepacs:clinic.people: got nobody; a clinic with a viewer declares who signs in"),
+        ({"sign_in": {"idle_minutes": 60, "session_hours": 1}}, "securepacs:clinic.sign_in.idle_minutes: is less than session_hours"),
+        ({"sign_in": {"idle_minutes": 0}}, "securepacs:clinic.sign_in.idle_minutes: got 0"),
+        ({"viewer": "perhaps"}, "securepacs:clinic.viewer: got 'perhaps'"),
+    ],
+)
+def test_what_cannot_be_is_told(declared: dict[str, Any], change: dict[str, Any], told: str) -> None:
+    """A viewer for nobody, or a session that is never idle, is refused in one line."""
+    with pytest.raises(ConfigurationError, match=re.escape(told)):
+        parse_clinic({**declared, **change})
+
+
+def test_the_bootstrap_makes_the_images_that_a_clinic_asks_for() -> None:
+    """The images' names in the clinic's defaults are those that the bootstrap gives."""
+    script = f'tools=/nowhere here={ROOT}/bootstrap; . "$here/browser"; echo "$viewer_image $signin_image"'
+    told = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True).stdout.split()
+    assert told == [Images().viewer, Images().sign_in]
