@@ -32,8 +32,9 @@ PORT_DICOM, PORT_HTTPS, FIRST_EGRESS_PORT = 2762, 8443, 11200
 #: Ports on the container's loopback: the way of the gateway's own question to the sign-in, and the way of its tables to its next self.
 PORT_CHECK, PORT_TABLES = 8406, 8407
 
-#: A wrong password is answered so long after it came, whatever was wrong: it takes longer than the slow hash of a right name.
-REFUSED_MS = 1000
+#: A wrong password is answered so long after it came, whatever was wrong, in milliseconds: longer than the hash of a name that is there
+#: takes. The second is the form's, whose hash is slow.
+WRONG_PASSWORD_MS, REFUSED_MS = 120, 1000
 
 #: The name under which only the inner network knows the gateway.
 INNER_NAME = "gateway-inner"
@@ -203,6 +204,7 @@ def haproxy_configuration(clinic: Clinic, secrets: GatewaySecrets) -> str:
         egress=_egress(clinic),
         people=[{"name": person.name, "hash": secrets.password_hashes[person.name]} for person in clinic.people],
         hosts=" ".join(hosts),
+        wrong_password_ms=WRONG_PASSWORD_MS,
         methods=" ".join(methods(clinic)),
         realm=clinic.name,
         rules=[

@@ -5,10 +5,12 @@ from __future__ import annotations
 import base64
 import itertools
 import json
+import time
 from collections.abc import Callable, Mapping
 
 import pytest
 
+from deployed.web import web
 from securepacs_harness.bracket import Bracket, Expected, accepts, at
 from securepacs_harness.canary import Instance
 from securepacs_harness.observation import Attempt, Layer
@@ -168,3 +170,17 @@ def test_an_administrator_deletes_one_study(pacs: Pacs, image: Instance, claim: 
     claim(_ask(pacs, "GET", path, pacs.login("anna"))).refuses_all(cases)
     accepts(_ask(pacs, "DELETE", path, pacs.login("anna")), code="200")
     accepts(_ask(pacs, "GET", path, pacs.login("anna")), code="404")
+
+
+def test_a_wrong_password_takes_as_long_for_a_name_that_is_not_there(pacs: Pacs) -> None:
+    """Whether a name exists is not told by the time until 401: a hash was computed for the one and not for the other."""
+    browser, taken = web(pacs), dict[str, list[float]](anna=[], nobody=[])
+    for _ in range(8):
+        for name, seconds in taken.items():
+            began = time.monotonic()
+            answer = browser.ask("GET", "/dicom-web/studies", {}, auth=(name, "wrong"))
+            seconds.append(time.monotonic() - began)
+            assert answer.status_code == 401
+    least = [min(seconds) for seconds in taken.values()]
+    assert min(least) > 0.1
+    assert abs(least[0] - least[1]) < 0.002, taken

@@ -21,11 +21,16 @@ from securepacs_harness.probes.inside import Inside, parse_local_addresses
 from securepacs_harness.probes.sink import Doorbell
 from securepacs_harness.reach import Pacs
 
-PARTS = ("gateway", "archive")
+PARTS = ("gateway", "archive", "viewer", "sign-in")
 
 #: Listeners that each part has by declaration; egress listeners come on top of the gateway's.
-PORTS = {"gateway": {2762, 8443, 8405, 12763}, "archive": {4242, 8042}}
-FOLDERS = {"gateway": "/etc/gateway", "archive": "/etc/archive"}
+#: The gateway's own: its health, its question to the sign-in, and the way of its tables to its next self.
+LOOPBACK_PORTS = (8405, 8406, 8407)
+PORTS = {"gateway": {2762, 8443, *LOOPBACK_PORTS, 12763}, "archive": {4242, 8042}, "viewer": {8080}, "sign-in": {4180}}
+FOLDERS = {"gateway": "/etc/gateway", "archive": "/etc/archive", "sign-in": "/etc/sign-in"}
+
+#: What each part behind the gateway reaches by its name: the control of what it does not reach.
+NEIGHBOURS = {"archive": ("gateway-inner", 11200), "viewer": ("sign-in", 4180), "sign-in": ("viewer", 8080)}
 
 #: Docker's own resolver on 127.0.0.11, present in every container of a user-defined network.
 RESOLVER = "127.0.0.11"
@@ -33,7 +38,7 @@ RESOLVER = "127.0.0.11"
 
 @pytest.fixture(scope="module")
 def inside(pacs: Pacs) -> dict[str, Inside]:
-    """Both containers, as the target file says how to reach them."""
+    """All containers, as the target file says how to reach them."""
     return {part: Inside(specification) for part, specification in pacs.target.inside.items()}
 
 
@@ -48,9 +53,9 @@ def names(pacs: Pacs) -> dict[str, str]:
     return {part: specification.removeprefix("docker://") for part, specification in pacs.target.inside.items()}
 
 
-def test_both_parts_can_be_looked_into(pacs: Pacs) -> None:
-    """The target file says how to reach gateway and archive, so none of these tests is empty."""
-    assert set(pacs.target.inside) >= set(PARTS)
+def test_all_parts_can_be_looked_into(pacs: Pacs) -> None:
+    """The target file says how to reach each part, so none of these tests is empty."""
+    assert set(pacs.target.inside) == set(PARTS)
 
 
 @pytest.mark.parametrize("part", PARTS)
@@ -80,9 +85,10 @@ def test_nothing_is_writable_but_what_must_be(inside: dict[str, Inside], part: s
     """The root is read-only, so are configuration and keys; what is writable is a tmpfs that runs no program, or the archive's data."""
     mounts = {mount.target: mount for mount in inside[part].mounts()}
     assert "ro" in mounts["/"].options
-    for folder in ("/", "/usr/bin", "/etc", "/root", "/usr/share/securepacs", FOLDERS[part]):
+    own = [FOLDERS[part]] if part in FOLDERS else []
+    for folder in ("/", "/usr/bin", "/etc", "/root", "/usr/share/securepacs", *own):
         assert not inside[part].can_write(folder), folder
-    assert "ro" in mounts[FOLDERS[part]].options
+    assert all("ro" in mounts[folder].options for folder in own)
     ours = {target: mount for target, mount in mounts.items() if not target.startswith(("/proc", "/sys", "/dev")) and "rw" in mount.options}
     hosts_files = {"/etc/resolv.conf", "/etc/hostname", "/etc/hosts"}
     for target, mount in ours.items():
@@ -103,7 +109,7 @@ def test_it_listens_where_it_is_declared_to(inside: dict[str, Inside], pacs: Pac
         assert len(egress) == sum(peer.address is not None for peer in pacs.target.peers.values())
         inner = ipaddress.ip_address(_address(pacs, "gateway", "inner"))
         assert {ipaddress.ip_address(listener.address) for listener in listeners if listener.port in egress} == {inner}
-        assert all(listener.loopback for listener in listeners if listener.port == 8405)
+        assert all(listener.loopback for listener in listeners if listener.port in LOOPBACK_PORTS)
     else:
         assert egress == set()
     assert PORTS[part] <= {listener.port for listener in listeners}
@@ -122,16 +128,20 @@ def _addresses_of_this_host() -> list[str]:
     return [address for address in found if not address.startswith("127.")]
 
 
-def test_the_archive_has_no_way_out(inside: dict[str, Inside], pacs: Pacs) -> None:
-    """From inside the archive nothing answers but the gateway: no address of this host, where a listener is open, nor the edge network."""
-    archive = inside["archive"]
-    assert archive.default_routes6() == []
+@pytest.mark.parametrize("part", NEIGHBOURS)
+def test_a_part_behind_the_gateway_has_no_way_out(inside: dict[str, Inside], pacs: Pacs, part: str) -> None:
+    """From inside nothing answers but what stands on the same network: no address of this host, where a listener is open, no other part."""
+    here = inside[part]
+    assert here.default_routes6() == []
+    elsewhere = [(_address(pacs, "gateway", "edge"), port) for port in (2762, 8443)]
+    others = {"archive": ("inner", 8042), "viewer": ("browser", 8080), "sign-in": ("browser", 4180)}
+    own = others[part][0]
+    elsewhere += [(_address(pacs, other, network), port) for other, (network, port) in others.items() if network != own]
     with Doorbell("0.0.0.0:0") as bell:  # every address of this host
         socket.create_connection(("127.0.0.1", bell.port)).close()
-        assert archive.can_reach("gateway-inner", 11200), "the control: the archive does reach the gateway"
-        reached = [address for address in _addresses_of_this_host() if archive.can_reach(address, bell.port, seconds=1)]
-        outside = _address(pacs, "gateway", "edge")
-        reached += [f"{outside}:{port}" for port in (2762, 8443) if archive.can_reach(outside, port, seconds=1)]
+        assert here.can_reach(*NEIGHBOURS[part]), "the control: it does reach its neighbour"
+        reached = [address for address in _addresses_of_this_host() if here.can_reach(address, bell.port, seconds=1)]
+        reached += [f"{host}:{port}" for host, port in elsewhere if here.can_reach(host, port, seconds=1)]
     assert reached == []
     assert bell.connections == 1, "the control's own"
 
@@ -141,7 +151,7 @@ def test_the_archive_cannot_be_reached_past_the_gateway(pacs: Pacs, inspected: d
     assert not any(inspected["archive"]["NetworkSettings"]["Ports"].values())
     (network,) = inspected["archive"]["NetworkSettings"]["Networks"]
     assert json.loads(docker("network", "inspect", network))[0]["Internal"] is True
-    assert len(inspected["gateway"]["NetworkSettings"]["Networks"]) == 2
+    assert len(inspected["gateway"]["NetworkSettings"]["Networks"]) == 3
     assert pacs.target.closed_ports
 
 
@@ -184,12 +194,11 @@ def test_the_engine_confines_it(inspected: dict[str, Any], part: str) -> None:
     assert host["LogConfig"]["Config"]["max-file"]
     assert host["RestartPolicy"]["Name"] == "always"
     mounts = inspected[part]["Mounts"]
-    assert mounts
-    assert {mount["Type"] for mount in mounts} == {"volume"}
+    assert {mount["Type"] for mount in mounts} == ({"volume"} if part in FOLDERS else set())
     assert inspected[part]["State"]["Health"]["Status"] == "healthy"
 
 
-@pytest.mark.parametrize("part", PARTS)
+@pytest.mark.parametrize("part", FOLDERS)
 def test_secret_files_belong_to_the_service_alone(inside: dict[str, Inside], part: str) -> None:
     """Configuration and keys are files of mode 0400 of the service's own user, in a folder that nobody else enters."""
     uid = inside[part].process(1).uid
@@ -211,7 +220,7 @@ def _secrets(pacs: Pacs, stack: Stack) -> list[str]:
     for kind in ("Certificate", "CertificateAuthority"):
         keys = (outputs.get("keyPem") for outputs in stack.outputs(kind))
         found += [json.loads(key["plaintext"]).splitlines()[1] for key in keys if isinstance(key, dict) and json.loads(key["plaintext"])]
-    return sorted({text for text in found if isinstance(text, str)})
+    return sorted({text for text in found if isinstance(text, str) and text})
 
 
 def test_the_health_check_leaves_nothing_open(pacs: Pacs) -> None:
