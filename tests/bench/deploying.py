@@ -20,6 +20,7 @@ from deployed.deployment import Stack, docker
 #: Programs of ours that a run starts, by a word of their command line; what is not here is Pulumi's.
 OURS = ("securepacs-policies", "pulumi-resource-securepacs", "securepacs")
 _TICKS = os.sysconf("SC_CLK_TCK")
+_MOST_LOOKS = 10
 #: What a run with nothing to do may take, and what our own code may take of the processor in it.
 UP_SECONDS, OUR_SECONDS = 4.0, 1.0
 #: What each of our programs imports that is not ours: Python's own start and these are not our code.
@@ -87,20 +88,30 @@ def _packages() -> float:
 
 
 def _watch(mark: str, spent: dict[str, float], ended: threading.Event) -> None:
-    """Keep, of each of our processes, the processor time that it had when it was last seen."""
-    seen: dict[int, tuple[str, float]] = {}
+    """Keep, of each of our processes, the processor time that it had when it was last seen.
+
+    A process that is none of ours is looked at a few times only (it may still become another program): all that is looked at here takes
+    from what is measured.
+    """
+    ours: dict[str, str] = {}
+    seen: dict[str, float] = {}
+    looks: dict[str, int] = {}
     while not ended.wait(0.02):
-        for folder in Path("/proc").iterdir():
-            if not folder.name.isdigit() or int(folder.name) == os.getpid():
+        for pid in (folder.name for folder in Path("/proc").iterdir()):
+            if not pid.isdigit() or looks.get(pid, 0) > _MOST_LOOKS:
                 continue
             with contextlib.suppress(OSError, IndexError):
-                words = (folder / "cmdline").read_bytes().split(b"\0")[:2]
-                program = next((name for name in OURS if any(Path(os.fsdecode(word)).name == name for word in words)), "")
-                if program and mark.encode() in (folder / "environ").read_bytes().split(b"\0"):
-                    fields = (folder / "stat").read_text().rpartition(")")[2].split()
-                    seen[int(folder.name)] = program, (int(fields[11]) + int(fields[12])) / _TICKS
-    for program, seconds in seen.values():
-        spent[program] = spent.get(program, 0.0) + seconds
+                if pid not in ours:
+                    looks[pid] = looks.get(pid, 0) + 1
+                    words = Path("/proc", pid, "cmdline").read_bytes().split(b"\0")[:2]
+                    program = next((name for name in OURS if any(Path(os.fsdecode(word)).name == name for word in words)), "")
+                    if not program or mark.encode() not in Path("/proc", pid, "environ").read_bytes().split(b"\0"):
+                        continue
+                    ours[pid], looks[pid] = program, 0
+                fields = Path("/proc", pid, "stat").read_text(encoding="ascii").rpartition(")")[2].split()
+                seen[pid] = (int(fields[11]) + int(fields[12])) / _TICKS
+    for pid, seconds in seen.items():
+        spent[ours[pid]] = spent.get(ours[pid], 0.0) + seconds
 
 
 def changing(stand: Stand, rounds: int) -> Iterator[Figure]:
