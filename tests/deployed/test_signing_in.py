@@ -7,12 +7,14 @@ import re
 import shlex
 import statistics
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from deployed.deployment import Stack, docker
 from deployed.web import COOKIE, FETCHED, FOREIGN, NAVIGATED, SIGN_IN, Web, seconds_of, web
 from securepacs_harness.canary import Instance
+from securepacs_harness.probes import http
 from securepacs_harness.reach import Pacs
 
 #: People of clinic.yaml whose names or passwords these tests use up.
@@ -162,6 +164,75 @@ def test_a_form_has_one_shape(pacs: Pacs, form: str) -> None:
     right = f"username=vera&password={pacs.passwords['vera']}"
     assert browser.ask("POST", SIGN_IN, {**headers, "Content-Type": "text/plain"}, data=right).status_code == 400
     assert browser.ask("POST", SIGN_IN, headers, data=right).status_code == 302
+
+
+DOUBLE = {
+    "two kinds of content": [("Content-Type", "text/plain"), ("Content-Type", "application/x-www-form-urlencoded")],
+    "no length": [("Content-Type", "application/x-www-form-urlencoded"), ("Transfer-Encoding", "chunked")],
+    "a query": [("Content-Type", "application/x-www-form-urlencoded")],
+}
+
+
+@pytest.mark.parametrize("trick", DOUBLE)
+def test_a_form_is_read_by_both_or_by_none(pacs: Pacs, trick: str) -> None:
+    """A form that only one of gateway and sign-in would look at is refused: another name in the address, a body without a length."""
+    browser, form = web(pacs), f"username=nobody&password={pacs.passwords['vera']}"
+    path = SIGN_IN if trick == "no length" else f"{SIGN_IN}?username=vera&password={pacs.passwords['vera']}"
+    body = f"{len(form):x}\r\n{form}\r\n0\r\n\r\n" if trick == "no length" else form
+    length = [] if trick == "no length" else [("Content-Length", str(len(form)))]
+    assert browser.ask_exactly("POST", path, [*FETCHED.items(), *DOUBLE[trick], *length], body) in {400, 411}
+    assert browser.sign_in("vera", pacs.passwords["vera"]).status_code == 302
+
+
+def test_nobody_is_another_by_a_second_header(pacs: Pacs) -> None:
+    """Of two passwords, or two cookies, none makes a person of another: not the right one of the one with the name of the other."""
+    browser = web(pacs)
+    names = ("vera", "anna")
+    shown = {name: http.basic(name, pacs.passwords["vera"])["Authorization"] for name in names}
+    assert browser.ask_exactly("GET", "/dicom-web/studies?limit=1", [("Authorization", shown["vera"])]) == 200
+    for pair in (names, names[::-1]):
+        both = [("Authorization", shown[name]) for name in pair]
+        assert browser.ask_exactly("GET", "/statistics", both) == 400
+    carl, gone = web(pacs), web(pacs)
+    assert carl.sign_in("carl", pacs.passwords["carl"]).status_code == 302
+    assert gone.sign_in("anna", pacs.passwords["anna"]).status_code == 302
+    gone.sign_out()
+    for first, second in ((gone.cookie, carl.cookie), (carl.cookie, gone.cookie)):
+        one, other = f"{COOKIE}={first}", f"{COOKIE}={second}"
+        for cookies in ([f"{one}; {other}"], [f'a="; {one}; b="; {other}'], [one, other]):
+            sent = [*FETCHED.items(), *(("Cookie", cookie) for cookie in cookies)]
+            assert browser.ask_exactly("GET", "/statistics", sent) in {400, 401, 403}
+    assert opens(carl) == 200
+
+
+def test_a_burst_does_not_outrun_the_count(pacs: Pacs) -> None:
+    """Many wrong passwords for one name at once are told to wait but one; afterwards the right one still opens."""
+    with ThreadPoolExecutor(20) as pool:
+        codes = list(pool.map(lambda number: web(pacs).sign_in("anna", f"burst{number}").status_code, range(20)))
+    assert sorted(set(codes)) == [401, 429]
+    assert codes.count(401) <= 2
+    assert web(pacs).sign_in("anna", pacs.passwords["anna"]).status_code == 302
+
+
+def test_a_link_elsewhere_does_not_end_a_session(vera: Web) -> None:
+    """Whoever is led to the form by a link keeps the session: the form is shown without touching the cookie."""
+    assert opens(vera) == 200
+    led = vera.ask("GET", SIGN_IN, {**NAVIGATED, "Sec-Fetch-Site": "cross-site"})
+    assert (led.status_code, led.headers.get("Set-Cookie")) == (200, None)
+    assert opens(vera) == 200
+
+
+def test_while_the_sign_in_does_not_answer_nobody_is_signed_out(pacs: Pacs, vera: Web) -> None:
+    """When the sign-in is down, a session is neither believed nor taken for ended: 503, and afterwards it goes on."""
+    part = pacs.target.inside["sign-in"].removeprefix("docker://")
+    assert opens(vera) == 200
+    docker("pause", part)
+    try:
+        assert opens(vera) == 503
+        assert web(pacs).ask("GET", "/dicom-web/studies").status_code == 401
+    finally:
+        docker("unpause", part)
+    assert opens(vera) == 200
 
 
 @pytest.mark.parametrize("to", ["https://elsewhere.example/", "//elsewhere.example", "/\\elsewhere.example", "/%0d%0aSet-Cookie:x=1"])

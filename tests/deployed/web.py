@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import http.client
+import ssl
 import time
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import requests
 
@@ -32,6 +35,21 @@ class Web:
         sent = {**(FETCHED if headers is None else headers), **({"Cookie": f"{COOKIE}={self.cookie}"} if self.cookie else {})}
         return requests.request(method, self.base + path, headers=sent, verify=str(self.ca), allow_redirects=False, timeout=30, **more)
 
+    def ask_exactly(self, method: str, path: str, headers: list[tuple[str, str]], body: str = "") -> int:
+        """Send one request with exactly these headers, repeated ones too; give the status."""
+        parts = urlsplit(self.base)
+        connection = http.client.HTTPSConnection(
+            parts.hostname or "", parts.port, timeout=30, context=ssl.create_default_context(cafile=str(self.ca))
+        )
+        try:
+            connection.putrequest(method, path, skip_accept_encoding=True)
+            for name, value in headers:
+                connection.putheader(name, value)
+            connection.endheaders(body.encode() or None)
+            return connection.getresponse().status
+        finally:
+            connection.close()
+
     def sign_in(self, name: str, password: str, headers: dict[str, str] | None = None, to: str = "/") -> requests.Response:
         """Send the sign-in's form; keep the cookie that comes."""
         sent = {"Sec-Fetch-Site": "same-origin", "Sec-Fetch-Mode": "navigate"} if headers is None else headers
@@ -49,7 +67,8 @@ def web(pacs: Pacs) -> Web:
     """Give a browser that has not been here before."""
     https = pacs.https
     ca = pacs.bundles.folder / "web-ca.pem"
-    ca.write_text(pacs.target.ca, encoding="ascii")
+    if not ca.exists():
+        ca.write_text(pacs.target.ca, encoding="ascii")
     return Web(https.base_url.replace("127.0.0.1", "localhost"), ca)
 
 

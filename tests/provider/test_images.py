@@ -107,6 +107,8 @@ def test_a_further_image_is_a_stage_by_its_argument(provider: Provider, engine: 
         shown = engine.containers.run(made.output("imageId"), ["cat", "/taken"], remove=True)
         assert shown == f"{content}\n".encode()
         tags.append(made.output("reference"))
+        provider.delete(made)
+        engine.images.remove("sp-prov-further:1")
     assert len(set(tags)) == 2
 
 

@@ -60,6 +60,12 @@ def test_a_bad_length_is_refused(provider: Provider, length: object) -> None:
     assert list(provider.check(PASSWORD, {"length": length})[1]) == ["length"]
 
 
+def test_a_password_that_bcrypt_would_cut_is_refused(provider: Provider) -> None:
+    """Where the slow hash is wanted, 72 characters are the most."""
+    assert provider.check(PASSWORD, {"length": 72, "slowHash": True})[1] == {}
+    assert list(provider.check(PASSWORD, {"length": 73, "slowHash": True})[1]) == ["length"]
+
+
 def test_an_unknown_type_is_refused_in_one_line(provider: Provider) -> None:
     """A resource that the provider does not have is named, with those that it has."""
     with pytest.raises(Exception, match=r"^resource type: got securepacs:index:Secret, expected one of securepacs:docker:Container"):

@@ -8,7 +8,7 @@ import uuid
 import bcrypt
 from passlib.handlers.sha2_crypt import sha512_crypt
 
-from securepacs.provider.fields import FLAG, INTEGER, TEXT, Field, MapOf, Values
+from securepacs.provider.fields import FLAG, INTEGER, TEXT, Failure, Field, MapOf, Values, holds_unknown
 from securepacs.provider.resource import Created, Resource
 from securepacs.provider.validators import between
 
@@ -18,6 +18,8 @@ ALPHABET = "abcdefghijkmnopqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789"
 ROUNDS = 5000
 #: bcrypt's, 2^n: a quarter of a second. It is computed once a sign-in.
 BCRYPT_COST = 12
+#: Characters of a password that bcrypt looks at.
+BCRYPT_LENGTH = 72
 
 
 class Password(Resource):
@@ -36,6 +38,12 @@ class Password(Resource):
         Field("sha512crypt", TEXT, "Its hash in the form of crypt(3).", secret=True),
         Field("bcrypt", TEXT, "Its bcrypt hash; empty where it was not wanted.", secret=True),
     )
+
+    def complete(self, inputs: Values) -> tuple[Values, list[Failure]]:
+        """Hold a password that bcrypt hashes to what bcrypt looks at: 72 bytes."""
+        if inputs.get("slowHash") is True and not holds_unknown(inputs["length"]) and inputs["length"] > BCRYPT_LENGTH:
+            return {}, [Failure("length", f"got {inputs['length']}, expected {BCRYPT_LENGTH} at most where slowHash is wanted")]
+        return {}, []
 
     def create(self, inputs: Values) -> Created:
         """Draw the password from the system's random source."""

@@ -1,17 +1,18 @@
--- Whose is this session? The sign-in is asked, over the gateway's own loopback. Whatever is not a plain yes is a no.
-local PORT = ...
+-- Whose is this session? The sign-in is asked, over the gateway's own loopback, of the one cookie that the gateway found. Whatever is
+-- not a plain yes is a no; where the answer is neither, nobody is taken for signed out.
+local port, name = ...
 
 local check = function(txn)
-  local cookies = txn.http:req_get_headers()["cookie"]
-  if cookies == nil or cookies[0] == nil or cookies[1] ~= nil then
-    return
-  end
   local answer = core.httpclient():get({
-    url = "http://127.0.0.1:" .. PORT .. "/oauth2/auth",
-    headers = { ["cookie"] = { cookies[0] } },
+    url = "http://127.0.0.1:" .. port .. "/oauth2/auth",
+    headers = { ["cookie"] = { name .. "=" .. txn:get_var("txn.cookie") } },
     timeout = 3000,
   })
-  if answer == nil or answer.status ~= 202 then
+  local status = answer and answer.status
+  if status ~= 202 then
+    if status ~= 401 then
+      txn:set_var("txn.unsure", true)
+    end
     return
   end
   local user = (answer.headers or {})["x-auth-request-user"]

@@ -3,9 +3,13 @@
   'use strict';
   const OUT = '/oauth2/sign_out?rd=%2F';
   const KEPT_ALIVE_MS = 60_000;
-  let last = Date.now();
+  const LAST = 'securepacs.last';
   let asked = Date.now();
-  let idle = null;
+  let idle = 15 * 60_000; // until the server says otherwise
+
+  // All tabs share it: who works in one is not idle in another.
+  const touch = () => localStorage.setItem(LAST, String(Date.now()));
+  const last = () => Number(localStorage.getItem(LAST)) || 0;
 
   const leave = () => window.location.replace(OUT);
 
@@ -23,9 +27,9 @@
   };
 
   const active = () => {
-    last = Date.now();
+    touch();
     // Work on what is loaded already asks nothing of the server, and yet is work.
-    if (last - asked > Math.min(KEPT_ALIVE_MS, (idle || Infinity) / 3)) {
+    if (Date.now() - asked > Math.min(KEPT_ALIVE_MS, idle / 3)) {
       ask();
     }
   };
@@ -44,20 +48,22 @@
   };
 
   const begin = async () => {
-    const session = await ask();
-    if (!session) {
-      return;
-    }
-    idle = session.idle_minutes * 60_000;
-    show(session);
+    touch();
     for (const event of ['pointerdown', 'pointermove', 'keydown', 'wheel', 'touchstart']) {
       window.addEventListener(event, active, { capture: true, passive: true });
     }
     setInterval(() => {
-      if (Date.now() - last >= idle) {
+      if (Date.now() - last() >= idle) {
         leave();
       }
     }, 1000);
+    let session = await ask();
+    while (!session) {
+      await new Promise(resolve => setTimeout(resolve, 5000));
+      session = await ask();
+    }
+    idle = session.idle_minutes * 60_000;
+    show(session);
   };
 
   // The browser's back button shows a page from memory: whether it may is asked anew.
