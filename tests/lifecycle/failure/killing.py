@@ -41,7 +41,11 @@ def configuration(path: Path, name: str, dicom_port: int, https_port: int, /, **
     kept = yaml.safe_load(path.read_text(encoding="utf-8"))["config"][CLINIC_KEY] if path.exists() else {}
     rotated = {key: kept[key] for key in ("authority", "rotations") if key in kept}
     whole = yaml.safe_load((ROOT / "Pulumi.dev.yaml").read_text(encoding="utf-8"))
-    own = {"dicom": {"addresses": ["127.0.0.1"], "port": dicom_port}, "https": {"addresses": ["127.0.0.1"], "port": https_port}}
+    own: dict[str, object] = {
+        "dicom": {"addresses": ["127.0.0.1"], "port": dicom_port},
+        "https": {"addresses": ["127.0.0.1"], "port": https_port},
+        "viewer": False,  # what is counted, killed and copied here are the archive and its gateway
+    }
     whole["config"][CLINIC_KEY].update({"name": name, **own, **rotated, **changes})
     path.write_text(yaml.safe_dump(whole), encoding="utf-8")
     return path
