@@ -99,7 +99,7 @@ def _tell_next_step(stack: str, target: dict[str, Any]) -> None:
     told.print(f"DICOM  {dicom['host']}:{dicom['port']}  AE title {dicom['ae_title']}  (mutual TLS)", highlight=False)
     told.print(f"HTTPS  {target['https']['base_url']}", highlight=False)
     if "viewer" in target["inside"]:
-        reader = next(iter(target["https"]["users"]))
+        reader = min(target["https"]["users"], key=lambda user: target["https"]["users"][user]["role"] == "admin")
         port = target["https"]["base_url"].rpartition(":")[2]
         place = f"https://{target['https']['server_name']}:{port}"
         told.print(f"IMAGES {place}  as {reader}: securepacs password {reader}{option}", highlight=False)
