@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 import pulumi
 
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
     from securepacs.component import SecurePacs
 
 _MEMORY_MB, _PIDS = 256, 64
-
-_HEALTH = resources.HealthCheck(test=["/usr/share/securepacs/health"], interval_seconds=3, timeout_seconds=5, retries=5)
 
 
 @dataclass(frozen=True)
@@ -39,25 +38,15 @@ def declare_browser(pacs: SecurePacs, network: resources.Network | None, people:
 
 
 def _viewer(pacs: SecurePacs, network: resources.Network) -> resources.Container | None:
-    clinic = pacs._clinic
-    image = pacs._image("viewer", further={"OHIF": clinic.images.viewer})
-    if not pacs._serves:
-        return None
-    return resources.Container(
-        f"{pacs._name}-viewer",
-        name=container_name(clinic, "viewer"),
-        image=image.image_id,
-        user=f"{viewer.UID}:{viewer.GID}",
-        networks=[resources.Attachment(network.name, aliases=[viewer.HOST])],
+    image = pacs._image("viewer", further={"OHIF": pacs._clinic.images.viewer})
+    return _container(
+        pacs,
+        "viewer",
+        viewer,
+        image,
+        network,
         tmpfs={"/tmp": f"rw,noexec,nosuid,nodev,size=64m,mode=0700,uid={viewer.UID},gid={viewer.GID}"},  # noqa: S108 - a tmpfs of the container's own
-        dns=["127.0.0.1"],
-        memory_mb=_MEMORY_MB,
-        cpus=clinic.limits.cpus,
-        pids=_PIDS,
-        healthcheck=_HEALTH,
         stop_signal="SIGQUIT",  # nginx finishes what is open
-        opts=pacs._child(),
-        **pacs._owner,
     )
 
 
@@ -69,22 +58,41 @@ def _sign_in(pacs: SecurePacs, network: resources.Network, people: Mapping[str, 
         cookie=cookie.value, people=pulumi.Output.all(**{name: password.bcrypt for name, password in people.items()})
     ).apply(lambda known: sign_in.sign_in_files(clinic, sign_in.SignInSecrets(known["cookie"], known["people"])))
     volume, files = pacs._files("sign-in", image, sign_in.UID, list(sign_in.FILE_NAMES), secrets)
+    return _container(
+        pacs,
+        "sign-in",
+        sign_in,
+        image,
+        network,
+        mounts=[resources.Mount(volume.name, sign_in.FOLDER)],
+        # Names and hashes are not among them: it reads those anew by itself, and nobody is refused meanwhile.
+        restart_on={name: files.revisions[name] for name in sign_in.RESTARTS_FOR},
+    )
+
+
+def _container(
+    pacs: SecurePacs,
+    part: str,
+    module: ModuleType,
+    image: resources.Image,
+    network: resources.Network,
+    **own: Any,  # noqa: ANN401 - Container's own arguments
+) -> resources.Container | None:
+    """Declare one of the two; `module` knows its user and its name on the network."""
     if not pacs._serves:
         return None
     return resources.Container(
-        f"{pacs._name}-sign-in",
-        name=container_name(clinic, "sign-in"),
+        f"{pacs._name}-{part}",
+        name=container_name(pacs._clinic, part),
         image=image.image_id,
-        user=f"{sign_in.UID}:{sign_in.GID}",
-        networks=[resources.Attachment(network.name, aliases=[sign_in.HOST])],
-        mounts=[resources.Mount(volume.name, sign_in.FOLDER)],
+        user=f"{module.UID}:{module.GID}",
+        networks=[resources.Attachment(network.name, aliases=[module.HOST])],
         dns=["127.0.0.1"],
         memory_mb=_MEMORY_MB,
-        cpus=clinic.limits.cpus,
+        cpus=pacs._clinic.limits.cpus,
         pids=_PIDS,
-        healthcheck=_HEALTH,
-        # It reads the names and hashes anew by itself; so does nobody see a sign-in refused in between.
-        restart_on={name: files.revisions[name] for name in sign_in.RESTARTS_FOR},
-        opts=pacs._child(depends_on=[files]),
+        healthcheck=pacs._health,
+        opts=pacs._child(),
+        **own,
         **pacs._owner,
     )

@@ -23,8 +23,6 @@ _IMAGES = Path(__file__).parent / "images"
 #: Debian's package servers are reached as the host reaches them; the containers themselves never have this network.
 _BUILD_NETWORK = "host"
 
-_HEALTH = resources.HealthCheck(test=["/usr/share/securepacs/health"], interval_seconds=3, timeout_seconds=5, retries=5)
-
 _RELOAD = ["/usr/share/securepacs/reload"]
 
 _GATEWAY_MEMORY_MB, _GATEWAY_PIDS, _GATEWAY_NOFILE, _ARCHIVE_PIDS = 512, 64, 16384, 768
@@ -50,6 +48,9 @@ class SecurePacs(pulumi.ComponentResource):
 
     # False in the program that moves the index: then the containers of archive and gateway are not there, and all else is.
     _serves = True
+
+    #: How the engine asks a part that starts quickly.
+    _health = resources.HealthCheck(test=["/usr/share/securepacs/health"], interval_seconds=3, timeout_seconds=5, retries=5)
 
     target: pulumi.Output[dict[str, Any]]
     """What the system promises: the harness's target file. Holds no secret."""
@@ -179,7 +180,7 @@ class SecurePacs(pulumi.ComponentResource):
             memory_mb=clinic.limits.archive_memory_mb,
             cpus=clinic.limits.cpus,
             pids=_ARCHIVE_PIDS,
-            healthcheck=_HEALTH,
+            healthcheck=self._health,
             stop_seconds=20,
             restart_on={name: files.revisions[name] for name in (*archive.RESTARTS_FOR, *database.restarts_for)},
             reload_on={name: files.revisions[name] for name in archive.RELOADS},
@@ -249,7 +250,7 @@ class SecurePacs(pulumi.ComponentResource):
             cpus=clinic.limits.cpus,
             pids=_GATEWAY_PIDS,
             nofile=_GATEWAY_NOFILE,
-            healthcheck=_HEALTH,
+            healthcheck=self._health,
             # HAProxy's master takes SIGUSR1 as the order to finish what is open.
             stop_signal="SIGTERM",
             reload_check=["/usr/sbin/haproxy", "-c", "-q", "-f", f"{gateway.FOLDER}/haproxy.cfg"],

@@ -60,6 +60,25 @@ def test_a_stranger_sees_the_sign_in_and_nothing_more(pacs: Pacs, vera: Web, pat
     assert vera.ask("GET", path).status_code in {200, 403}
 
 
+def test_each_answer_says_what_a_browser_may(vera: Web) -> None:
+    """Page, form, data and refusal each bear a policy or none of what it could allow, and none may be framed, sniffed, leaked or kept."""
+    always = {
+        "X-Content-Type-Options": "nosniff",
+        "X-Frame-Options": "DENY",
+        "Referrer-Policy": "no-referrer",
+        "Cross-Origin-Opener-Policy": "same-origin",
+        "Cross-Origin-Embedder-Policy": "require-corp",
+        "Cross-Origin-Resource-Policy": "same-origin",
+    }
+    policies = {"/": "script-src 'self' 'wasm-unsafe-eval';", SIGN_IN: "default-src 'none'; style-src", "/dicom-web/studies": "; sandbox;"}
+    for path in (*policies, "/session", "/statistics"):
+        answer = vera.ask("GET", path)
+        assert {name: answer.headers.get(name) for name in always} == always, path
+        assert "camera=()" in answer.headers["Permissions-Policy"], path
+        assert policies.get(path, "") in answer.headers.get("Content-Security-Policy", ""), path
+        assert answer.headers["Cache-Control"] == ("private, no-cache" if path == "/" else "no-store"), path
+
+
 def test_a_machine_is_asked_for_its_password_as_before(pacs: Pacs) -> None:
     """Whatever is no browser is answered with the challenge of HTTP Basic, and its password still opens the archive."""
     stranger = web(pacs)

@@ -14,13 +14,14 @@ import pytest
 
 from securepacs.clinic import Images, parse_clinic
 from securepacs.errors import ConfigurationError
+from securepacs.gateway import gateway_files
 from securepacs.routes import ROUTES, VIEWER_ROUTES, routes_of
 from securepacs.sign_in import COOKIE, FILE_NAMES, SignInSecrets, generation, sign_in_files
 from securepacs.target import target
 from securepacs.viewer import CONTENT_SECURITY_POLICY
 from unit.noting_engine import NotingEngine
 from unit.test_component import declare
-from unit.test_gateway import configuration, section
+from unit.test_gateway import configuration, secrets_for, section
 
 ROOT = Path(__file__).parents[2]
 
@@ -102,6 +103,14 @@ def test_a_session_fits_one_password_of_one_person() -> None:
     assert max(numbers) < 2**31
 
 
+def test_a_removed_person_has_no_number(declared: dict[str, Any]) -> None:
+    """The gateway knows the numbers of those who are declared, so that an open session of somebody who is not fits none."""
+    clinic = parse_clinic({**declared, "people": declared["people"][1:]})
+    numbers = gateway_files(clinic, secrets_for(clinic))["generations.map"].splitlines()
+    assert [line.split()[0] for line in numbers] == [person.name for person in clinic.people]
+    assert declared["people"][0]["name"] not in str(numbers)
+
+
 def test_a_session_is_looked_at_before_anything_is_decided(declared: dict[str, Any]) -> None:
     """Who somebody is stands before what they may; a cookie counts only where the gateway opened it, and with the person's own number."""
     rules = section(configuration(declared), "frontend https")
@@ -112,6 +121,22 @@ def test_a_session_is_looked_at_before_anything_is_decided(declared: dict[str, A
     assert "http-request set-var(txn.user) var(txn.session_user) if { var(txn.number) -m found } number_fits" in rules
     (asks,) = (rule for rule in rules if "lua.session_user" in rule)
     assert asks.endswith("session_open")
+
+
+def test_every_kind_of_guessing_has_its_limit(declared: dict[str, Any]) -> None:
+    """A sign-in waits for the wrong ones of its source, of the name there and anywhere, for one at work, for tries that were left."""
+    rules = section(configuration({**declared, "sign_in": {"wrong_passwords": 7, "wrong_passwords_per_name": 70}}), "frontend https")
+    limits = {rule.split("{ ", 1)[1].rstrip(" }") for rule in rules if rule.startswith("http-request deny deny_status 429 if signing_in")}
+    assert limits == {
+        "sc0_gpc0_rate(sources) ge 20",
+        "sc_conn_cur(1,names_of_sources) gt 1",
+        "sc_gpc0_rate(1,names_of_sources) ge 7",
+        "sc_gpc1_rate(1,names_of_sources) ge 140",
+        "sc_gpc0_rate(3,names) ge 70",
+    }
+    assert "http-request sc-inc-gpc1(1) if signing_in" in rules
+    answers = section(configuration(declared), "backend sign_in")
+    assert {f"http-response sc-inc-gpc0({counter}) if wrong !{{ var(txn.opened) -m found }}" for counter in (0, 1, 3)} <= set(answers)
 
 
 def test_every_route_of_the_viewer_needs_a_role(declared: dict[str, Any]) -> None:
