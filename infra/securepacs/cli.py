@@ -37,6 +37,7 @@ from securepacs.commands.terminal import Config, Json, Stack, Yes, consents, not
 from securepacs.errors import ConfigurationError, ExpiryError, NotFoundError, RefusedError, SecurePacsError
 from securepacs.failures import engine_failed, known_failure
 from securepacs.gateway import slug
+from securepacs.index.errand import sweep
 from securepacs.policies import Policies, policy_settings
 from securepacs.provider.adapter import whole_schema
 from securepacs.state import recovery
@@ -167,6 +168,8 @@ def down(
         raise RefusedError("down", got="no consent", expected="--yes, or 'y' when asked", do="nothing was changed")
     progress = Progress(noted)
     place = place_of(stack, content)
+    client = inventory.engine()
+    sweep(client, clinic.name)
     try:
         existing = place.open_existing()
         forget_half_made(place)
@@ -174,7 +177,6 @@ def down(
     except automation.CommandError as error:
         raise engine_failed(progress, error) from None
     noted.print(f"[green]down[/green]: {progress.summary()}")
-    client = inventory.engine()
     kept = [volume for volume in inventory.data_volumes(clinic) if inventory.volume_of(client, volume, stack)]
     if delete_data:
         for volume in kept:

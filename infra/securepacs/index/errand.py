@@ -11,7 +11,6 @@ import secrets
 import shutil
 import tarfile
 import tempfile
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -23,13 +22,12 @@ import requests
 from docker.errors import APIError, NotFound
 
 from securepacs.errors import DeploymentError
-from securepacs.provider import engine
-from securepacs.provider.files_volume import HELPER, LEFT_SECONDS
+from securepacs.provider import engine, files_volume, maker
+from securepacs.provider.files_volume import HELPER, LEFT_SECONDS, MAKER
 
 #: The folder of an errand in its container; the errand's user owns it.
 PLACE: Final = "/errand"
 
-_LABEL: Final = "securepacs.index.errand"
 _MIB: Final = 1024 * 1024
 
 
@@ -56,7 +54,7 @@ class Errand:
     def prepared(self, command: Sequence[str], files: Mapping[str, Path]) -> Iterator[Started]:
         """Make the container with `files` in its folder; it is removed in the end."""
         api = self.client.api
-        self._sweep(LEFT_SECONDS)
+        sweep(self.client, self.clinic)
         with engine.telling(f"errand for {self.clinic}"):
             made = engine.post(api, "/containers/create", self._body(command), name=f"{self.clinic}-errand-{secrets.token_hex(4)}")
         try:
@@ -66,19 +64,13 @@ class Errand:
         finally:
             engine.remove_container(api, made["Id"])
 
-    def _sweep(self, seconds: float) -> None:
-        """Remove what a killed run left: it may hold an index."""
-        for left in self.client.api.containers(all=True, filters={"label": f"{_LABEL}={self.clinic}"}):
-            if time.time() - left["Created"] >= seconds:
-                engine.remove_container(self.client.api, left["Id"])
-
     def _body(self, command: Sequence[str]) -> dict[str, object]:
         return {
             "Image": self.image,
             "Entrypoint": list(command[:1]),
             "Cmd": list(command[1:]),
             "User": f"{self.user}:{self.user}",
-            "Labels": {engine.STACK: self.stack, engine.COMPONENT: self.component, HELPER: "errand", _LABEL: self.clinic},
+            "Labels": {engine.STACK: self.stack, engine.COMPONENT: self.component, HELPER: _helped(self.clinic), MAKER: maker.mark()},
             "NetworkDisabled": self.network is None,
             "HostConfig": {
                 "NetworkMode": self.network or "none",
@@ -97,10 +89,14 @@ class Errand:
         }
 
 
-def sweep(client: docker.DockerClient, clinic: str) -> None:
-    """Remove every errand of a clinic that a killed run left."""
-    for left in client.api.containers(all=True, filters={"label": f"{_LABEL}={clinic}"}):
-        engine.remove_container(client.api, left["Id"])
+def sweep(client: docker.DockerClient, clinic: str, seconds: float = LEFT_SECONDS) -> None:
+    """Remove what a killed run left, for it may hold an index: errands of a clinic whose maker is dead, or that are that old."""
+    files_volume.sweep(client.api, _helped(clinic), seconds)
+
+
+def _helped(clinic: str) -> str:
+    """Give what an errand's label calls whom it helps; a volume's helpers have the volume's name there."""
+    return f"{clinic}/errand"
 
 
 @dataclass(frozen=True)

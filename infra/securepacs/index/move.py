@@ -117,7 +117,7 @@ class Move:
         """Remove the copies of an index that a killed run left: folders and containers."""
         for left in self.place.folder.glob(f"{_FOLDER}*"):
             shutil.rmtree(left, ignore_errors=True)
-        sweep(self.client, self.clinic.name)
+        sweep(self.client, self.clinic.name, 0)
 
     def _check_first(self) -> None:
         """Hold PostgreSQL's tables against what can be moved while the archive still serves from them, so that nothing need be undone."""

@@ -15,7 +15,7 @@ from docker.errors import NotFound
 from securepacs import archive
 from securepacs.clinic import Clinic
 from securepacs.errors import DeploymentError, RefusedError
-from securepacs.index.errand import Errand
+from securepacs.index.errand import Errand, sweep
 from securepacs.inventory import data_volume, database_volume, owner, remove_volume, volume_of
 from securepacs.target import container_name
 
@@ -108,7 +108,9 @@ def hold_in_place(client: docker.DockerClient, clinic: Clinic, stack: str) -> No
     """Refuse a deployment that names another database than the one that holds the index of stored images, or that has lost it.
 
     Raises RefusedError. A clinic that runs with the database that it names costs one look; another one a look into its volume.
+    What a killed run left of its own look is removed first: this clinic may have no further cause to look.
     """
+    sweep(client, clinic.name)
     if runs_with(client, clinic) == clinic.database:
         return
     seen = facts(client, clinic, stack)

@@ -83,9 +83,9 @@ def _full(file: Values, folder: Values) -> Values:
     return {"uid": folder["uid"], "gid": folder["gid"], **file}
 
 
-def sweep(client: docker.APIClient, volume: str, seconds: float) -> None:
-    """Remove the containers of this module that a killed run left: their maker is dead, or they are older than any run needs."""
-    for left in client.containers(all=True, filters={"label": f"{HELPER}={volume}"}):
+def sweep(client: docker.APIClient, helped: str, seconds: float) -> None:
+    """Remove the helpers of a volume, or the errands of a clinic, that a killed run left: their maker is dead, or they are that old."""
+    for left in client.containers(all=True, filters={"label": f"{HELPER}={helped}"}):
         if time.time() - left["Created"] >= seconds or maker.is_dead(left["Labels"].get(MAKER, "")):
             engine.remove_container(client, left["Id"])
 

@@ -352,7 +352,7 @@ def test_the_index_moves_to_sqlite_and_back_and_loses_nothing(stack: Stack, pacs
     for what, rows in between.items():
         assert back[what][: len(rows)] == rows if what == "changes" else back[what] == rows, what
     retrieved(pacs, stored)
-    assert not docker("ps", "-aq", "--filter", f"label=securepacs.index.errand={NAME}")
+    assert not docker("ps", "-aq", "--filter", f"label=securepacs.helper={NAME}/errand")
     assert not list(Path(stack.environment["SECUREPACS_HOME"]).rglob("index-*"))
 
 

@@ -17,6 +17,8 @@ from typing import Any
 import yaml
 
 from deployed.deployment import CLINIC_KEY, Stack, docker
+from securepacs.provider import engine, maker
+from securepacs.provider.files_volume import HELPER, MAKER
 
 ROOT = Path(__file__).parents[3]
 
@@ -132,6 +134,17 @@ def killed(stack: Stack, arguments: list[str], victim: str, after: float) -> boo
     else:
         run.wait(120)  # it has to notice by itself
     return hit
+
+
+def abandon(stack: Stack, clinic: str) -> None:
+    """Leave what a run leaves that is killed while it looks into the archive's volume: a made errand, whose maker has ended."""
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    place, _, started = maker.mark().rsplit("/", 2)
+    labels = {engine.STACK: f"securepacs/{stack.name}", HELPER: f"{clinic}/errand", MAKER: f"{place}/{ended.pid}/{started}"}
+    image = docker("images", "-q", f"{clinic}-archive").split()[0]
+    words = [word for name, value in labels.items() for word in ("--label", f"{name}={value}")]
+    docker("create", "--name", f"{clinic}-errand-abandoned", *words, image, "/none")
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,20 @@ from pathlib import Path
 import pytest
 
 from deployed.deployment import Stack, docker, remove_left_overs
-from lifecycle.failure.killing import KEPT_TAG, VICTIMS, Left, alone, ask, authorities, configuration, killed, latest, left, wait_gone
+from lifecycle.failure.killing import (
+    KEPT_TAG,
+    VICTIMS,
+    Left,
+    abandon,
+    alone,
+    ask,
+    authorities,
+    configuration,
+    killed,
+    latest,
+    left,
+    wait_gone,
+)
 from securepacs_harness.bracket import accepts
 from securepacs_harness.bundles import Bundles
 from securepacs_harness.probes import dimse
@@ -163,6 +176,7 @@ def changed(clinic: Clinic) -> None:
     """Kill an `up` that brings a change; the next one brings it, and no key is another one."""
     before = authorities(clinic.stack)
     clinic.change()
+    abandon(clinic.stack, NAME)
     clinic.kill("change", clinic.up())
     clinic.again(clinic.up())
     assert authorities(clinic.stack) == before
@@ -200,6 +214,7 @@ def followed(clinic: Clinic) -> None:
 
 def taken_down(clinic: Clinic) -> None:
     """Kill a `down`, run it again: only the studies are left. Then kill an `up` from there; keys that it had made are kept."""
+    abandon(clinic.stack, NAME)
     clinic.kill("down", clinic.down())
     clinic.again(clinic.down())
     assert wait_gone(clinic.stack) == []
