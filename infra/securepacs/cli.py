@@ -21,6 +21,7 @@ from securepacs.bundles import write_bundle
 from securepacs.clinic import clinic_schema
 from securepacs.commands import database as cli_database
 from securepacs.commands import keys as cli_keys
+from securepacs.commands import provider as cli_provider
 from securepacs.commands import verify as cli_verify
 from securepacs.commands.deployment import (
     bring_up,
@@ -57,6 +58,7 @@ app.add_typer(cli_keys.rotate, name="rotate")
 app.command()(cli_keys.revoke)
 app.command()(cli_database.database)
 app.command()(cli_verify.verify)
+app.command()(cli_provider.provider)
 
 
 @app.command()
