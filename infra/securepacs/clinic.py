@@ -12,13 +12,13 @@ from pydantic import AfterValidator, Field, IPvAnyAddress, ValidationError, mode
 from pydantic_core import ErrorDetails
 
 from securepacs.errors import ConfigurationError
+from securepacs.machines import Machine, UserName
 from securepacs.own_authority import OwnAuthority
 from securepacs.peers import AETitle, Declared, HostName, Peer, Port
+from securepacs.routes import Role
 
 #: The key of the stack's configuration that holds the clinic.
 CONFIG_KEY = "securepacs:clinic"
-
-Role = Literal["viewer", "clinician", "admin"]
 
 Database = Literal["sqlite", "postgresql"]
 DATABASES: tuple[Database, ...] = get_args(Database)
@@ -70,7 +70,7 @@ class Networks(Declared):
 class Person(Declared):
     """Somebody who signs in over HTTPS."""
 
-    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_.-]{0,31}$")]
+    name: UserName
     """User name: lower-case letters, digits, '_', '.', '-'."""
     role: Role
 
@@ -93,7 +93,7 @@ class Limits(Declared):
     http_rate: Annotated[int, Field(ge=1, le=100_000)] = 2000
     """HTTP requests of one network address in 10 seconds."""
     wrong_passwords: Annotated[int, Field(ge=1, le=1000)] = 20
-    """Wrong passwords of one network address in 10 minutes; after that it is told to wait (429)."""
+    """Wrong passwords and tokens of one network address in 10 minutes; after that it is told to wait (429)."""
     request_mb: Annotated[int, Field(ge=1, le=10_000)] = 512
     """Size of one HTTP request's body, in MB."""
     archive_memory_mb: Annotated[int, Field(ge=512, le=1_000_000)] = 2048
@@ -140,6 +140,8 @@ class Rotations(Declared):
     """Certificates of peers, by AE title."""
     people: dict[str, Count] = {}
     """Passwords of people, by name."""
+    machines: dict[str, Count] = {}
+    """Tokens of machines, by name."""
 
 
 ImageName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._/-]{0,200}(:[A-Za-z0-9_.-]{1,128})?$")]
@@ -212,7 +214,7 @@ class Clinic(Declared):
     dicom: Endpoint = Endpoint(port=2762)
     """DICOM over mutual TLS (PS3.15 annex B; 2762 is its registered port)."""
     https: Endpoint = Endpoint(port=8443)
-    """HTTPS for people: DICOMweb and the archive's administration."""
+    """HTTPS for people and machines: DICOMweb and the archive's administration."""
     host_names: Annotated[list[HostName], Field(min_length=1)] = ["localhost"]
     """Names under which clients reach the gateway; they stand in its certificate."""
     network: Networks = Networks()
@@ -222,6 +224,7 @@ class Clinic(Declared):
     """How people sign in in a browser, where there is a viewer."""
     peers: list[Peer] = []
     people: list[Person] = []
+    machines: list[Machine] = []
     limits: Limits = Limits()
     authority: Authority = Authority()
     rotations: Rotations = Rotations()
@@ -243,9 +246,12 @@ class Clinic(Declared):
         for kind, names in (
             ("peers", [self.archive.ae_title, *(peer.ae_title for peer in self.peers)]),
             ("people", [person.name for person in self.people]),
+            ("machines", [machine.name for machine in self.machines]),
         ):
             for name in _repeated(names):
                 yield f"{kind}: the name '{name}' stands more than once (case is not counted, the archive's own counts); each is unique"
+        for name in sorted({person.name for person in self.people} & {machine.name for machine in self.machines}):
+            yield f"machines: got '{name}', which is a person's name; a machine has a name of its own, because a log is read by names"
         if self.viewer and not self.people:
             yield "people: got nobody; a clinic with a viewer declares who signs in"
         if self.sign_in.idle_minutes >= self.sign_in.session_hours * 60:
@@ -255,6 +261,7 @@ class Clinic(Declared):
         for kind, counted, declared in (
             ("peers", self.rotations.peers, {peer.ae_title for peer in self.peers}),
             ("people", self.rotations.people, {person.name for person in self.people}),
+            ("machines", self.rotations.machines, {machine.name for machine in self.machines}),
         ):
             for name in counted:
                 if name not in declared:

@@ -99,7 +99,7 @@ PEOPLE = (
         "guessing-unbounded",
         "passwords may be guessed without end",
         ("credentials.guessing",),
-        replaced("  http-request sc-inc-gpc0(0) if password_given !{ var(txn.user) -m found }\n", ""),
+        replaced("  http-request sc-inc-gpc0(0) if password_given !{ var(txn.user) -m found } or token_given !is_machine\n", ""),
         Tier.LOAD,
         "credentials.*,http.granted",
     ),
