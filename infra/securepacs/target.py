@@ -47,6 +47,8 @@ EXPECTS: dict[str, dict[str, list[str]]] = {
     "integrity.same-uid": {"layers": ["dimse"], "codes": ["0x0111"]},
     "http.anonymous": {"layers": ["http"], "codes": ["401", "405"]},
     "http.roles": {"layers": ["http"], "codes": ["403", "405"]},
+    "http.token": {"layers": ["http"], "codes": ["401", "429"]},
+    "http.token-routes": {"layers": ["http"], "codes": ["403", "405"]},
 }
 
 
