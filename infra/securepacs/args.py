@@ -58,6 +58,16 @@ class PersonArgs(TypedDict):
     role: str
 
 
+class MachineArgs(TypedDict):
+    """A program that asks over HTTPS with a token of its own."""
+
+    name: str
+    role: str
+    routes: NotRequired[list[str]]
+    until: str
+    sources: NotRequired[list[str]]
+
+
 class LimitsArgs(TypedDict):
     """What one clinic may use, and one client of it."""
 
@@ -91,6 +101,7 @@ class RotationsArgs(TypedDict):
     login: NotRequired[int]
     peers: NotRequired[dict[str, int]]
     people: NotRequired[dict[str, int]]
+    machines: NotRequired[dict[str, int]]
 
 
 class ImagesArgs(TypedDict):
@@ -171,6 +182,7 @@ class SecurePacsArgs(TypedDict):
     sign_in: NotRequired[SignInArgs]
     peers: NotRequired[list[PeerArgs]]
     people: NotRequired[list[PersonArgs]]
+    machines: NotRequired[list[MachineArgs]]
     limits: NotRequired[LimitsArgs]
     authority: NotRequired[AuthorityArgs]
     rotations: NotRequired[RotationsArgs]

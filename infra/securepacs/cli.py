@@ -22,6 +22,7 @@ from securepacs.clinic import clinic_schema
 from securepacs.commands import database as cli_database
 from securepacs.commands import keys as cli_keys
 from securepacs.commands import provider as cli_provider
+from securepacs.commands import token as cli_token
 from securepacs.commands import verify as cli_verify
 from securepacs.commands.deployment import (
     bring_up,
@@ -57,6 +58,7 @@ app = typer.Typer(
 app.add_typer(cli_keys.rotate, name="rotate")
 app.command()(cli_keys.revoke)
 app.command()(cli_database.database)
+app.command()(cli_token.token)
 app.command()(cli_verify.verify)
 app.command()(cli_provider.provider)
 

@@ -13,6 +13,7 @@ from pydantic_core import ErrorDetails
 
 from securepacs.errors import ConfigurationError
 from securepacs.identity_provider import IdentityProvider
+from securepacs.machines import Machine, UserName
 from securepacs.own_authority import OwnAuthority
 from securepacs.peers import AETitle, Declared, HostName, Peer, Port
 from securepacs.roles import Role
@@ -70,7 +71,7 @@ class Networks(Declared):
 class Person(Declared):
     """Somebody who signs in over HTTPS."""
 
-    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_.-]{0,31}$")]
+    name: UserName
     """User name: lower-case letters, digits, '_', '.', '-'."""
     role: Role
 
@@ -93,7 +94,7 @@ class Limits(Declared):
     http_rate: Annotated[int, Field(ge=1, le=100_000)] = 2000
     """HTTP requests of one network address in 10 seconds."""
     wrong_passwords: Annotated[int, Field(ge=1, le=1000)] = 20
-    """Wrong passwords of one network address in 10 minutes; after that it is told to wait (429)."""
+    """Wrong passwords and tokens of one network address in 10 minutes; after that it is told to wait (429)."""
     request_mb: Annotated[int, Field(ge=1, le=10_000)] = 512
     """Size of one HTTP request's body, in MB."""
     archive_memory_mb: Annotated[int, Field(ge=512, le=1_000_000)] = 2048
@@ -140,6 +141,8 @@ class Rotations(Declared):
     """Certificates of peers, by AE title."""
     people: dict[str, Count] = {}
     """Passwords of people, by name."""
+    machines: dict[str, Count] = {}
+    """Tokens of machines, by name."""
 
 
 ImageName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._/-]{0,200}(:[A-Za-z0-9_.-]{1,128})?$")]
@@ -214,7 +217,7 @@ class Clinic(Declared):
     dicom: Endpoint = Endpoint(port=2762)
     """DICOM over mutual TLS (PS3.15 annex B; 2762 is its registered port)."""
     https: Endpoint = Endpoint(port=8443)
-    """HTTPS for people: DICOMweb and the archive's administration."""
+    """HTTPS for people and machines: DICOMweb and the archive's administration."""
     host_names: Annotated[list[HostName], Field(min_length=1)] = ["localhost"]
     """Names under which clients reach the gateway; they stand in its certificate."""
     network: Networks = Networks()
@@ -224,6 +227,7 @@ class Clinic(Declared):
     """How people sign in in a browser, where there is a viewer."""
     peers: list[Peer] = []
     people: list[Person] = []
+    machines: list[Machine] = []
     limits: Limits = Limits()
     authority: Authority = Authority()
     rotations: Rotations = Rotations()
@@ -245,9 +249,12 @@ class Clinic(Declared):
         for kind, names in (
             ("peers", [self.archive.ae_title, *(peer.ae_title for peer in self.peers)]),
             ("people", [person.name for person in self.people]),
+            ("machines", [machine.name for machine in self.machines]),
         ):
             for name in _repeated(names):
                 yield f"{kind}: the name '{name}' stands more than once (case is not counted, the archive's own counts); each is unique"
+        for name in sorted({person.name for person in self.people} & {machine.name for machine in self.machines}):
+            yield f"machines: got '{name}', which is a person's name; a machine has a name of its own, because a log is read by names"
         if self.viewer and not self.people and not self.sign_in.oidc:
             yield "people: got nobody; a clinic with a viewer declares who signs in, or sign_in.oidc"
         if self.sign_in.oidc and not self.viewer:
@@ -259,6 +266,7 @@ class Clinic(Declared):
         for kind, counted, declared in (
             ("peers", self.rotations.peers, {peer.ae_title for peer in self.peers}),
             ("people", self.rotations.people, {person.name for person in self.people}),
+            ("machines", self.rotations.machines, {machine.name for machine in self.machines}),
         ):
             for name in counted:
                 if name not in declared:

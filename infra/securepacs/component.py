@@ -14,6 +14,7 @@ from securepacs.args import SecurePacsArgs
 from securepacs.browser_wiring import AttachedBrowser, declare_browser
 from securepacs.clinic import Endpoint, parse_clinic
 from securepacs.database_wiring import AttachedDatabase, declare_database
+from securepacs.machines import TOKEN_LENGTH, token_hash
 from securepacs.secret_arguments import AUTHORITY_KEY, CLIENT_SECRET, client_secret, take_secrets
 from securepacs.signer import signer
 from securepacs.target import container_name, target
@@ -59,6 +60,8 @@ class SecurePacs(pulumi.ComponentResource):
     """AE title -> cert.pem, key.pem (where it was made here), ca.pem. A secret."""
     passwords: pulumi.Output[dict[str, str]]
     """Person -> password. A secret."""
+    tokens: pulumi.Output[dict[str, str]]
+    """Machine -> token. A secret."""
     certificates: pulumi.Output[dict[str, dict[str, str]]]
     """Certificate -> serial, notAfter; and the revocation list's nextUpdate."""
 
@@ -85,6 +88,10 @@ class SecurePacs(pulumi.ComponentResource):
             person.name: self._password(f"person-{person.name}", rotations.people.get(person.name, 0), slow_hash=slow_hash)
             for person in clinic.people
         }
+        machines = {
+            machine.name: self._password(f"machine-{machine.name}", rotations.machines.get(machine.name, 0), length=TOKEN_LENGTH)
+            for machine in clinic.machines
+        }
         archive_login = self._password("archive-login", rotations.login, length=40)
 
         parts = sorted(("edge", "inner", *(["browser"] if clinic.viewer else [])), key=self._takes_any_subnet)
@@ -93,13 +100,11 @@ class SecurePacs(pulumi.ComponentResource):
         database = declare_database(self, trust)
         browser = declare_browser(self, networks.get("browser"), people)
         stored = self._archive(inner, archive_login, database)
-        self._gateway(edge, inner, stored, browser, self._gateway_secrets(trust, people, archive_login))
-        self._declare_outputs(trust, people)
+        self._gateway(edge, inner, stored, browser, self._gateway_secrets(trust, people, machines, archive_login))
+        self._declare_outputs(trust, people, machines)
 
     def _password(self, part: str, rotation: int, length: int | None = None, *, slow_hash: bool | None = None) -> resources.Password:
-        return resources.Password(
-            f"{self._name}-{part}", length=length, keepers=counted(rotation), slow_hash=slow_hash, opts=self._child()
-        )
+        return resources.Password(f"{self._name}-{part}", length=length, keepers=counted(rotation), slow_hash=slow_hash, opts=self._child())
 
     def _takes_any_subnet(self, part: str) -> bool:
         return getattr(self._clinic.network, f"{part}_subnet", None) is None
@@ -194,7 +199,11 @@ class SecurePacs(pulumi.ComponentResource):
         )
 
     def _gateway_secrets(
-        self, trust: Trust, people: Mapping[str, resources.Password], archive_login: resources.Password
+        self,
+        trust: Trust,
+        people: Mapping[str, resources.Password],
+        machines: Mapping[str, resources.Password],
+        archive_login: resources.Password,
     ) -> pulumi.Output[gateway.GatewaySecrets]:
         return pulumi.Output.all(
             ca=trust.ca_pem,
@@ -202,6 +211,7 @@ class SecurePacs(pulumi.ComponentResource):
             egress=pulumi.Output.concat(trust.egress.cert_pem, trust.egress.key_pem),
             crl=trust.crl_pem,
             people=pulumi.Output.all(**{name: password.sha512crypt for name, password in people.items()}),
+            machines=pulumi.Output.all(**{name: token.value.apply(token_hash) for name, token in machines.items()}),
             archive=archive_login.value,
         ).apply(
             lambda known: gateway.GatewaySecrets(
@@ -211,6 +221,7 @@ class SecurePacs(pulumi.ComponentResource):
                 egress_pem=known["egress"],
                 crl_pem=known["crl"],
                 password_hashes=known["people"],
+                token_hashes=known["machines"],
                 archive_authorization=archive.authorization(known["archive"]),
             )
         )
@@ -264,7 +275,7 @@ class SecurePacs(pulumi.ComponentResource):
             **self._owner,
         )
 
-    def _declare_outputs(self, trust: Trust, people: Mapping[str, resources.Password]) -> None:
+    def _declare_outputs(self, trust: Trust, people: Mapping[str, resources.Password], machines: Mapping[str, resources.Password]) -> None:
         clinic, ca_pem = self._clinic, trust.ca_pem
         self.target = ca_pem.apply(lambda pem: target(clinic, pem))
         made: dict[str, dict[str, pulumi.Input[str]]] = {
@@ -276,7 +287,14 @@ class SecurePacs(pulumi.ComponentResource):
         }
         self.bundles = pulumi.Output.secret(cast("Any", {**made, **own}))
         self.passwords = pulumi.Output.secret(cast("Any", {name: password.value for name, password in people.items()}))
+        self.tokens = pulumi.Output.secret(cast("Any", {name: token.value for name, token in machines.items()}))
         self.certificates = pulumi.Output.from_input(cast("Any", trust.told()))
         self.register_outputs(
-            {"target": self.target, "bundles": self.bundles, "passwords": self.passwords, "certificates": self.certificates}
+            {
+                "target": self.target,
+                "bundles": self.bundles,
+                "passwords": self.passwords,
+                "tokens": self.tokens,
+                "certificates": self.certificates,
+            }
         )

@@ -83,6 +83,8 @@ class GatewaySecrets:
     """Revocation lists of the same authorities, one after the other."""
     password_hashes: Mapping[str, str]
     """Person -> crypt(3) hash."""
+    token_hashes: Mapping[str, str]
+    """Machine -> SHA-256 of its token, in lower-case hexadecimal."""
     archive_authorization: str
     """With which the archive is asked: the value of the header Authorization."""
 
@@ -244,6 +246,7 @@ def haproxy_configuration(clinic: Clinic, secrets: GatewaySecrets) -> str:
         wrong_password_ms=WRONG_PASSWORD_MS,
         methods=" ".join(methods(clinic)),
         realm=clinic.name,
+        machines=clinic.machines,
         rules=[
             {
                 "name": route.name,
@@ -264,6 +267,7 @@ def haproxy_configuration(clinic: Clinic, secrets: GatewaySecrets) -> str:
 _FILE_NAMES = (
     *("haproxy.cfg", "server.pem", "egress.pem", "ca.pem", "peers-ca.pem", "crl.pem"),
     *("ae.map", "pinned.map", "roles.map", "generations.map", "peers.list", "revoked.list"),
+    *("tokens.map", "token-ends.map", "token-routes.list"),
 )
 
 
@@ -291,8 +295,11 @@ def gateway_files(clinic: Clinic, secrets: GatewaySecrets) -> dict[str, str]:
         "crl.pem": secrets.crl_pem,
         "ae.map": _map({ae_hex(peer.ae_title): peer.ae_title for peer in clinic.with_tls()}),
         "pinned.map": _map({fingerprint(pem): ae_title for ae_title, pem in own.items()}),
-        "roles.map": _map({person.name: person.role for person in clinic.people}),
+        "roles.map": _map({person.name: person.role for person in clinic.people} | {one.known_as: one.role for one in clinic.machines}),
         "generations.map": _map({person.name: str(sign_in.generation(secrets.password_hashes[person.name])) for person in clinic.people}),
+        "tokens.map": _map({secrets.token_hashes[machine.name]: machine.known_as for machine in clinic.machines}),
+        "token-ends.map": _map({machine.known_as: str(machine.ends) for machine in clinic.machines}),
+        "token-routes.list": "".join(f"{machine.known_as}/{route}\n" for machine in clinic.machines for route in machine.allowed),
         # What the reload ends: associations of peers that are not in the one, or whose certificate is in the other.
         "peers.list": "".join(f"{slug(peer.ae_title)}\n" for peer in clinic.peers),
         "revoked.list": "".join(f"{slug(entry.peer)} {entry.serial}\n" for entry in clinic.revoked if entry.peer),

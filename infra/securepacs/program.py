@@ -9,7 +9,7 @@ from securepacs.component import SecurePacs
 from securepacs.errors import ConfigurationError
 
 #: The stack's outputs, each an attribute of SecurePacs.
-OUTPUTS = ("target", "bundles", "passwords", "certificates")
+OUTPUTS = ("target", "bundles", "passwords", "tokens", "certificates")
 
 
 def program(kind: type[SecurePacs] = SecurePacs) -> None:

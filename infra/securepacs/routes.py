@@ -6,10 +6,12 @@ The viewer's routes exist in a clinic with a viewer only.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from securepacs.clinic import Clinic
 from securepacs.roles import Role
+
+if TYPE_CHECKING:
+    from securepacs.clinic import Clinic
 
 READ = ("GET",)
 

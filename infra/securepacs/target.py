@@ -12,8 +12,9 @@ from securepacs.clinic import Clinic, Endpoint
 from securepacs.database import PORT as PORT_DATABASE
 from securepacs.database import uses_postgresql
 from securepacs.gateway import PORT_DICOM, PORT_HTTPS, egress_ports
+from securepacs.machines import Machine
 from securepacs.peers import Peer, Verb
-from securepacs.routes import Route, open_paths, routes_of
+from securepacs.routes import ROUTES, Route, open_paths, routes_of
 
 VERSION = 1
 
@@ -46,6 +47,8 @@ EXPECTS: dict[str, dict[str, list[str]]] = {
     "integrity.same-uid": {"layers": ["dimse"], "codes": ["0x0111"]},
     "http.anonymous": {"layers": ["http"], "codes": ["401", "405"]},
     "http.roles": {"layers": ["http"], "codes": ["403", "405"]},
+    "http.token": {"layers": ["http"], "codes": ["401", "429"]},
+    "http.token-routes": {"layers": ["http"], "codes": ["403", "405"]},
 }
 
 
@@ -106,6 +109,16 @@ def _rules(allowed: list[Route]) -> list[dict[str, Any]]:
     return [{"methods": list(route.methods), "route": route.pattern} for route in allowed]
 
 
+def _machine(machine: Machine) -> dict[str, Any]:
+    """Say what a token opens, and until when; `sources` tells that it counts from some addresses only."""
+    return {
+        "role": machine.role,
+        "until": machine.until.isoformat(),
+        "routes": _rules([route for route in ROUTES if route.name in machine.allowed]),
+        **({"sources": [str(source) for source in machine.sources]} if machine.sources else {}),
+    }
+
+
 def _open(clinic: Clinic) -> dict[str, list[dict[str, Any]]]:
     """Give what nobody must be signed in for, as the harness calls it."""
     paths = open_paths(clinic)
@@ -136,6 +149,7 @@ def target(clinic: Clinic, ca_pem: str) -> dict[str, Any]:
             "base_url": f"https://{f'[{host}]' if ':' in host else host}:{clinic.https.port}",
             "server_name": clinic.host_names[0],
             "users": {person.name: {"role": person.role} for person in clinic.people},
+            **({"machines": {machine.name: _machine(machine) for machine in clinic.machines}} if clinic.machines else {}),
             "roles": {role: _rules(routes_of(clinic, role)) for role in roles} | _open(clinic),
         },
         "closed_ports": [port for port in CLOSED_PORTS if port not in published],

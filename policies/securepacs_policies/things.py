@@ -288,11 +288,20 @@ class Peer:
     until: str
 
 
+@dataclasses.dataclass(frozen=True, eq=False)
+class Machine:
+    """A program that asks over HTTPS with a token, as a clinic declares it."""
+
+    name: str
+    until: str
+
+
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
 class Clinic(Thing):
-    """What a clinic declares: its peers, and how its studies are copied."""
+    """What a clinic declares: its peers and machines, and how its studies are copied."""
 
     peers: tuple[Peer, ...]
+    machines: tuple[Machine, ...]
     backup: Mapping[str, Any] | None
 
 

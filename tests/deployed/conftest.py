@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import tempfile
 from collections.abc import Callable, Iterator
@@ -18,6 +17,7 @@ from deployed.deployment import (
     authority_of,
     docker,
     fetch_bundles,
+    fetch_words,
     make_own_keys,
     remove_left_overs,
     write_configuration,
@@ -108,9 +108,7 @@ def pacs(stack: Stack, folder: Path, own_keys: OwnKeys) -> Pacs:
     authority = authority_of(stack)
     for kind in forge.ISSUED:
         forge.issue(kind, folder / "bundles", "CT01", authority)
-    users = target.https.users if target.https else {}
-    passwords = {user: json.loads(stack.securepacs("password", user, "--json"))["password"] for user in users}
-    return Pacs(target, bundles, passwords)
+    return Pacs(target, bundles, fetch_words(stack, target))
 
 
 @pytest.fixture(scope="session")

@@ -32,6 +32,8 @@ EXCUSED = "peer-without-verbs"
 NO_BACKUP = {"by": "nobody: the studies of tests are made up", "to": "nowhere", "hours": 24}
 BOTH_USAGES = (ExtendedKeyUsageOID.CLIENT_AUTH, ExtendedKeyUsageOID.SERVER_AUTH)
 
+#: What stands in clinic.yaml for a day in the near future.
+GAP = "filled in by conftest.py"
 #: Peers that bring their own key; their bundles are made here, not fetched.
 CSR_PEER, PINNED_PEER, PLAIN_PEER, REVOKED_PEER = "CS01", "OW01", "XR01", "RV01"
 
@@ -64,6 +66,8 @@ def write_configuration(path: Path, keys: OwnKeys, changes: Mapping[str, Any] | 
     peers[PINNED_PEER]["certificate"] = keys.pinned_pem
     until = datetime.datetime.now(datetime.UTC).date() + datetime.timedelta(days=30)
     peers[PLAIN_PEER]["plaintext"]["until"] = until.isoformat()
+    for machine in clinic["machines"]:
+        machine["until"] = until.isoformat() if machine["until"] == GAP else machine["until"]
     clinic.update(changes or {})
     # A peer that may do nothing is there to be refused everything.
     excuse = {"reason": "it is refused every verb", "owner": "these tests", "until": until.isoformat()}
@@ -153,6 +157,14 @@ def fetch_bundles(stack: Stack, target: Target, folder: Path, keys: OwnKeys) -> 
     cert = (folder / CSR_PEER / "cert.pem").read_text(encoding="ascii")
     write_bundle(folder / CSR_PEER, CSR_PEER, cert=cert, key=forge.pem_of(keys.csr_key), ca=target.ca)
     return Bundles(folder)
+
+
+def fetch_words(stack: Stack, target: Target) -> dict[str, str]:
+    """Have the command line show each person's password and each machine's token, by name."""
+    if target.https is None:
+        return {}
+    passwords = {user: json.loads(stack.securepacs("password", user, "--json"))["password"] for user in target.https.users}
+    return passwords | {name: json.loads(stack.securepacs("token", name, "--json"))["token"] for name in target.https.machines}
 
 
 def authority_of(stack: Stack) -> forge.Authority:

@@ -17,6 +17,7 @@ from securepacs import component
 from securepacs.archive import ORTHANC_FLOOR, archive_files, authorization
 from securepacs.clinic import Clinic, Images, parse_clinic
 from securepacs.gateway import GatewaySecrets, gateway_files
+from securepacs.machines import token_hash
 from securepacs.provider import pki
 from securepacs_harness.reach import Pacs
 
@@ -41,6 +42,12 @@ CLINICS: dict[str, dict[str, Any]] = {
     },
     "an odd title without TLS": {"peers": [{"ae_title": "it's $(id)", "verbs": ["echo"], "plaintext": WAIVER}]},
     "people only": {"people": [{"name": "a.b-c_d", "role": "viewer"}, {"name": "z", "role": "admin"}]},
+    "machines only": {
+        "machines": [
+            {"name": "a.b-c_d", "role": "viewer", "until": "2020-01-01"},
+            {"name": "z", "role": "admin", "until": "9999-12-31", "routes": ["stow"], "sources": ["192.0.2.0/24", "2001:db8::8", "::/1"]},
+        ]
+    },
 }
 
 
@@ -58,7 +65,8 @@ def secrets_for(declared: Clinic) -> GatewaySecrets:
     pem = pki.pem(pki.issue(authority, pki.Subject("localhost", usages=("server",)), key.public_key(), later, now)) + pki.key_pem(key)
     crl = pki.pem(pki.make_revocation_list(authority, [], 1, later, now))
     hashes = {person.name: "$6$rounds=5000$abcdefgh$x" for person in declared.people}
-    return GatewaySecrets(pki.pem(authority.certificate), ["config-test CA"], pem, pem, crl, hashes, authorization("throwaway"))
+    tokens = {machine.name: token_hash(machine.name) for machine in declared.machines}
+    return GatewaySecrets(pki.pem(authority.certificate), ["config-test CA"], pem, pem, crl, hashes, tokens, authorization("throwaway"))
 
 
 def run_with_files(image: str, folder: str, files: Mapping[str, str], command: list[str]) -> subprocess.CompletedProcess[str]:

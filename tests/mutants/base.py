@@ -14,7 +14,16 @@ import docker
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from deployed.deployment import BOTH_USAGES, Stack, authority_of, fetch_bundles, make_own_keys, remove_left_overs, write_configuration
+from deployed.deployment import (
+    BOTH_USAGES,
+    Stack,
+    authority_of,
+    fetch_bundles,
+    fetch_words,
+    make_own_keys,
+    remove_left_overs,
+    write_configuration,
+)
 from mutants import defects_archive, defects_certificate, defects_container, defects_web, defects_wire
 from mutants.blueprint import GUARD, Blueprint, blueprint_of, files_of
 from mutants.lab import Base
@@ -95,11 +104,9 @@ def laboratory(folder: Path) -> Iterator[Laboratory]:
         for kind in forge.ISSUED:
             forge.issue(kind, bundles, "CT01", authority)
         other = _other_clinic(bundles, target.ca)
-        users = target.https.users if target.https else {}
         passwords = folder / "passwords.json"
         passwords.touch(mode=0o600)
-        told = {user: json.loads(stack.securepacs("password", user, "--json"))["password"] for user in users}
-        passwords.write_text(json.dumps(told), encoding="utf-8")
+        passwords.write_text(json.dumps(fetch_words(stack, target)), encoding="utf-8")
         blueprint = _blueprint(json.loads(target.model_dump_json(exclude_none=True)))
         every = all_mutants(authority, other, target.dicom.server_name)
         yield Laboratory(Base(NAME, HERE.subnet, HERE.ports), blueprint, bundles, passwords, every)

@@ -17,6 +17,8 @@ HEADER_OVERRIDE = (
     "  http-request deny deny_status 400 if { req.hdr(X-HTTP-Method-Override) -m found } or { req.hdr(X-Method-Override) -m found }"
     " or { req.hdr(X-HTTP-Method) -m found }\n"
 )
+ENDS = "  http-request set-var(txn.ends) var(txn.claimed),map_str_int(/etc/gateway/token-ends.map) if token_given\n"
+IN_QUERY = "url_param(access_token),sha2(256),hex,lower,map_str(/etc/gateway/tokens.map)"
 LOG = 'log-format "https src=%ci user='
 
 PEOPLE = (
@@ -96,10 +98,38 @@ PEOPLE = (
         replaced("userlist people\n", "userlist people\n  user former insecure-password Summer2026!\n"),
     ),
     Mutant(
+        "ended-token",
+        "a machine's token goes on after its last day",
+        ("http.token",),
+        replaced("  acl in_time date,neg,add(txn.ends) gt 0\n", "  acl in_time always_true\n"),
+    ),
+    Mutant(
+        "any-token",
+        "a token is taken for a machine's unread",
+        ("http.token",),
+        replaced(ENDS, "  http-request set-var(txn.claimed) str(machine:sender) if token_given\n" + ENDS),
+    ),
+    Mutant(
+        "token-in-query",
+        "a token counts in a query too, which stands in logs and histories",
+        ("http.token",),
+        replaced(ENDS, f"  http-request set-var(txn.claimed) {IN_QUERY} if !token_given\n" + ENDS.replace(" if token_given", "")),
+    ),
+    Mutant(
+        "token-routes-unheld",
+        "a token opens all that its role may",
+        ("http.token-routes",),
+        replaced(
+            "  http-request deny deny_status 403 if is_machine !{ var(txn.machine),concat(/,txn.route)"
+            " -m str -f /etc/gateway/token-routes.list }\n",
+            "",
+        ),
+    ),
+    Mutant(
         "guessing-unbounded",
         "passwords may be guessed without end",
         ("credentials.guessing",),
-        replaced("  http-request sc-inc-gpc0(0) if password_given !{ var(txn.user) -m found }\n", ""),
+        replaced("  http-request sc-inc-gpc0(0) if password_given !{ var(txn.user) -m found } or token_given !is_machine\n", ""),
         Tier.LOAD,
         "credentials.*,http.granted",
     ),

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from securepacs_harness.errors import TargetError
 from securepacs_harness.observation import Attempt
 from securepacs_harness.probes import dimse, http, routes
 from securepacs_harness.reach import Pacs, no_control, nobody_has
 from securepacs_harness.record import Record
-from securepacs_harness.target import Https
+from securepacs_harness.target import Https, Rule, permits
 
 #: Paths tried for a control over HTTPS, the harmless first; the first that the role's own table allows to GET is taken.
 HARMLESS = (
@@ -52,8 +54,13 @@ def echoing(pacs: Pacs, record: Record, what: str) -> str | None:
 
 def harmless_path(https: Https, role: str) -> str | None:
     """Give a path that a role may GET and that changes nothing: a known one, or an example of its own routes; None where it has none."""
-    known = next((path for path in HARMLESS if https.allows(role, "GET", path.partition("?")[0])), None)
-    own = (routes.example(rule.route) for rule in https.roles.get(role, []) if "GET" in rule.methods)
+    return harmless_among(https.roles.get(role, []))
+
+
+def harmless_among(rules: Sequence[Rule]) -> str | None:
+    """Give a path that these rules let be read, as above."""
+    known = next((path for path in HARMLESS if permits(rules, "GET", path.partition("?")[0])), None)
+    own = (routes.example(rule.route) for rule in rules if "GET" in rule.methods)
     return known or next((request.target for request in own if request), None)
 
 

@@ -137,7 +137,8 @@ def declared_reads(pacs: Pacs, record: Record) -> list[Declared]:
     Only GET: what another method does under a route of the owner's own nobody here can know.
     """
     found = []
-    for route in dict.fromkeys(rule.route for rules in pacs.https.roles.values() for rule in rules):
+    own = [machine.routes for machine in pacs.https.machines.values()]
+    for route in dict.fromkeys(rule.route for rules in (*pacs.https.roles.values(), *own) for rule in rules):
         request = routes.example(route)
         if request is None:
             record.not_tested(f"route {route}", "no path of plain characters was found that it matches")

@@ -141,10 +141,12 @@ class Pacs:
         return http.line_of(self.https.base_url, offer, spending=self.spending)
 
     def login(self, user: str) -> dict[str, str]:
-        """Give the header with which a person signs in. Raises BundleError where the password is not at hand."""
+        """Give the header with which a person or a machine signs in. Raises BundleError where password or token is not at hand."""
         if user not in self.passwords:
             raise BundleError(f"password of {user}: is missing; give it by {password_variable(user)} or in the passwords file")
         given = self.passwords[user]
+        if self.target.https and user in self.target.https.machines:
+            return http.bearer(given.removeprefix("Bearer "))
         # Where an identity provider signs people in, what they are given is a token (RFC 6750).
         return {"Authorization": given} if given.startswith("Bearer ") else http.basic(user, given)
 
@@ -152,6 +154,10 @@ class Pacs:
         """Give the declared users (of a role) whose password is at hand."""
         users = self.target.https.users if self.target.https else {}
         return [name for name, user in users.items() if name in self.passwords and role in {None, user.role}]
+
+    def machines(self) -> list[str]:
+        """Give the declared machines whose token is at hand."""
+        return [name for name in self.target.https.machines if name in self.passwords] if self.target.https else []
 
     @property
     def stranger(self) -> Stranger:

@@ -57,7 +57,7 @@ class Given:
 
 
 def read_passwords(given: Given, target: Target, environment: Mapping[str, str]) -> dict[str, str]:
-    """Give the passwords at hand, by user: from a JSON file of mode 0600, or from the environment. Raises BundleError."""
+    """Give the passwords and tokens at hand, by name: from a JSON file of mode 0600, or from the environment. Raises BundleError."""
     found: dict[str, str] = dict(given.more_passwords)
     if given.passwords:
         path = given.passwords
@@ -72,7 +72,7 @@ def read_passwords(given: Given, target: Target, environment: Mapping[str, str])
         if not isinstance(read, dict) or not all(isinstance(word, str) for word in read.values()):
             raise BundleError(f'{path}: expected an object {{"USER": "PASSWORD"}}')
         found.update(read)
-    for user in target.https.users if target.https else {}:
+    for user in target.https.logins if target.https else ():
         given_here = environment.get(password_variable(user))
         if given_here:
             found[user] = given_here

@@ -6,6 +6,7 @@ import datetime
 import json
 import re
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -99,18 +100,42 @@ class Rule(Declared):
     """Anchored regular expression over the raw path (without the query)."""
 
 
+def permits(rules: Sequence[Rule], method: str, path: str) -> bool:
+    """Tell whether an allow-list lets somebody do this; what is not declared is refused."""
+    return any(method in rule.methods and re.fullmatch(rule.route, path) for rule in rules)
+
+
+class Machine(Declared):
+    """A program that asks with a token of its own (RFC 6750). The token is given apart, as a person's password is."""
+
+    role: str = ""
+    """In whose rights it asks, in words; `routes` is what is held."""
+    routes: list[Rule]
+    """What its token opens."""
+    until: datetime.date
+    """The last day of its token, in UTC."""
+    sources: list[str] = []
+    """Addresses and networks from which its token counts. Empty: all."""
+
+
 class Https(Declared):
     """The web listener, its users and their rights. One without TLS (http://) can be declared; it is a finding of its own."""
 
     base_url: Annotated[str, Field(pattern=r"^https?://[^/]+$")]
     server_name: str = "localhost"
     users: dict[str, User] = {}
+    machines: dict[str, Machine] = {}
     roles: dict[str, list[Rule]] = {}
     """What each role may do. The role `anonymous` says what is served to whoever asks; nobody signs in as it."""
 
+    @property
+    def logins(self) -> tuple[str, ...]:
+        """Name all for whom a password or a token may be at hand."""
+        return (*self.users, *self.machines)
+
     def allows(self, role: str, method: str, path: str) -> bool:
         """Tell whether the declaration lets a role do this; what is not declared is refused."""
-        return any(method in rule.methods and re.fullmatch(rule.route, path) for rule in self.roles.get(role, []))
+        return permits(self.roles.get(role, []), method, path)
 
 
 class Waiver(Declared):
@@ -268,6 +293,8 @@ class Target(Declared):
                 if destination not in self.peers:
                     raise ValueError(f"peers.{name}.move_to: got '{destination}', allowed are the AE titles of declared peers")
         if self.https:
+            for name in self.https.machines.keys() & self.https.users.keys():
+                raise ValueError(f"https.machines: got '{name}', which is a user; a machine has a name of its own")
             for user, declared in self.https.users.items():
                 if declared.role not in self.https.roles:
                     raise ValueError(f"https.users.{user}.role: got '{declared.role}', allowed are the roles {sorted(self.https.roles)}")

@@ -23,7 +23,7 @@ from securepacs_harness.session import VERIFICATION, Given, Verification
 from securepacs_harness.target import load_target, target_schema
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="rich")
-_PASSWORDS = f'JSON {{"USER": "PASSWORD"}}, mode 0600; else the variables {password_variable("<user>")}.'
+_PASSWORDS = f'JSON {{"USER": "PASSWORD", "MACHINE": "TOKEN"}}, mode 0600; else the variables {password_variable("<user>")}.'
 
 _AUTHORITY = "cert.pem and key.pem of the peers' authority, to sign certificates that must be refused."
 
@@ -71,10 +71,10 @@ def _about(*, listed: bool, schema: dict[str, Any] | None, bundle: Path | None, 
 
 
 def _asked(target: Path) -> dict[str, str]:
-    users = load_target(target).https
+    web = load_target(target).https
     return {
-        user: typer.prompt(f"password of {user} (nothing: leave out)", hide_input=True, default="", show_default=False, err=True)
-        for user in (users.users if users else {})
+        name: typer.prompt(f"password or token of {name} (nothing: leave out)", hide_input=True, default="", show_default=False, err=True)
+        for name in (web.logins if web else ())
     }
 
 

@@ -7,7 +7,7 @@ from typing import Any, get_args, get_origin, get_type_hints, is_typeddict
 import pulumi
 import pytest
 
-from securepacs import args, clinic, identity_provider, own_authority, peers
+from securepacs import args, clinic, identity_provider, machines, own_authority, peers
 from securepacs.peers import Declared
 
 PAIRS = [
@@ -16,6 +16,7 @@ PAIRS = [
     (args.EndpointArgs, clinic.Endpoint),
     (args.NetworksArgs, clinic.Networks),
     (args.PersonArgs, clinic.Person),
+    (args.MachineArgs, machines.Machine),
     (args.LimitsArgs, clinic.Limits),
     (args.AuthorityArgs, clinic.Authority),
     (args.RotationsArgs, clinic.Rotations),

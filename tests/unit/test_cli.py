@@ -98,7 +98,9 @@ def test_no_engine_is_one_line_and_status_4(tmp_path: Path) -> None:
     assert len(answer.stderr.splitlines()) == 1
 
 
-@pytest.mark.parametrize("command", [("status",), ("bundle", "CT01", "--out", "b"), ("password", "vera"), ("target", "--out", "t.toml")])
+@pytest.mark.parametrize(
+    "command", [("status",), ("bundle", "CT01", "--out", "b"), ("token", "sender"), ("password", "vera"), ("target", "--out", "t.toml")]
+)
 def test_what_needs_a_deployment_says_so(tmp_path: Path, command: tuple[str, ...]) -> None:
     """Commands on a stack that was never deployed end with status 6 and say what is missing."""
     answer = run(*command, "--stack", "nosuch", folder=tmp_path)

@@ -42,6 +42,7 @@ def command(config: Path, *words: str) -> subprocess.CompletedProcess[str]:
     [
         (["rotate", "peer", "NOBODY"], 6, "peer 'NOBODY': got no such peer, expected one of CT01, MR01"),
         (["rotate", "person", "nobody"], 6, "person 'nobody': got no such person, expected one of anna, carl, vera"),
+        (["rotate", "machine", "vera"], 6, "machine 'vera': got no such machine, expected one of none, there is none"),
         (["rotate", "peer", "OW01"], 3, "rotate peer OW01: got a peer with a certificate of its own"),
         (["rotate", "peer", "XR01"], 3, "rotate peer XR01: got a peer with no TLS"),
         (["rotate", "ca", "--finish"], 7, "rotate ca --finish: got no rotation that is under way"),

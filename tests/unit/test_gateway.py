@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from securepacs.clinic import Clinic, parse_clinic
 from securepacs.gateway import GatewaySecrets, ae_hex, fingerprint, gateway_file_names, gateway_files, slug, word
+from securepacs.machines import token_hash
 
 AE_TITLES = st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E, exclude_characters="\\/"), min_size=1, max_size=16)
 
@@ -26,6 +27,7 @@ def secrets_for(clinic: Clinic) -> GatewaySecrets:
         egress_pem="EGRESS-PEM\n",
         crl_pem="CRL-PEM\n",
         password_hashes={person.name: f"$6$hash-of-{person.name}" for person in clinic.people},
+        token_hashes={machine.name: token_hash(f"token-of-{machine.name}") for machine in clinic.machines},
         archive_authorization="Basic archive-password",
     )
 

@@ -56,7 +56,7 @@ def test_every_argument_stands_in_the_schema_with_its_meaning(schema: dict[str, 
 def test_what_is_secret_is_marked(schema: dict[str, Any]) -> None:
     """Keys and passwords are secret in the schema, so that every SDK keeps them so; nothing else of the component is."""
     outputs = schema["resources"][COMPONENT]["properties"]
-    assert {name for name, told in outputs.items() if told.get("secret")} == SECRET_OUTPUTS == {"bundles", "passwords"}
+    assert {name for name, told in outputs.items() if told.get("secret")} == SECRET_OUTPUTS == {"bundles", "passwords", "tokens"}
     assert set(outputs) == {name for name in SecurePacs.__annotations__ if not name.startswith("_")}
     assert schema["types"]["securepacs:index:OwnAuthority"]["properties"]["key"]["secret"] is True
 

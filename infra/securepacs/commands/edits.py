@@ -88,7 +88,7 @@ def _replace(path: Path, text: str) -> None:
 
 
 def count_rotation(*steps: str) -> Change:
-    """Make the change that counts a rotation up: `server`, `login`, or `peers` or `people` and a name."""
+    """Make the change that counts a rotation up: `server`, `login`, or `peers`, `people` or `machines` and a name."""
 
     def change(clinic: Declared) -> str:
         *folders, last = steps

@@ -82,6 +82,22 @@ def person(name: Annotated[str, typer.Argument(metavar="USER")], stack: Stack = 
 
 
 @rotate.command()
+def machine(
+    name: Annotated[str, typer.Argument(metavar="MACHINE")], stack: Stack = "dev", config: Config = None, later: Later = False
+) -> None:
+    """Give a machine a new token. The old one opens nothing any more.
+
+    Example: securepacs rotate machine scanner
+    """
+    _, clinic = declared(stack, config)
+    known = sorted(one.name for one in clinic.machines)
+    if name not in known:
+        raise NotFoundError(f"machine '{name}'", got="no such machine", expected=f"one of {', '.join(known) or 'none, there is none'}")
+    _carry_out(stack, config, edits.count_rotation("machines", name), later=later)
+    told.print(f"now hand it over: securepacs token {name}{stack_option(stack)} --out {name}.token", highlight=False, soft_wrap=True)
+
+
+@rotate.command()
 def ca(
     stack: Stack = "dev",
     config: Config = None,

@@ -82,13 +82,13 @@ def run_to_its_end(command: list[str]) -> int:
 
 
 def _handed_over(folder: Path, outputs: dict[str, Any], place: Workspace) -> list[str]:
-    """Write target, bundles, passwords and authority into a folder that only we enter (0700, files 0600); give the options for them."""
+    """Write what the harness needs into a folder that only we enter (0700, files 0600); give the options for it."""
     target, passwords = folder / "target.json", folder / "passwords.json"
     target.write_text(json.dumps(whole_numbers(outputs["target"])), encoding="utf-8")
     for peer, files in outputs["bundles"].items():
         write_bundle(folder / "bundles", peer, files)
     passwords.touch(mode=0o600)
-    passwords.write_text(json.dumps(outputs["passwords"]), encoding="utf-8")
+    passwords.write_text(json.dumps({**outputs["passwords"], **outputs.get("tokens", {})}), encoding="utf-8")
     options = [str(target), "--bundles", str(folder / "bundles"), "--passwords", str(passwords)]
     authority = _authority(place)
     if authority:

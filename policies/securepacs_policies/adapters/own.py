@@ -20,6 +20,7 @@ from securepacs_policies.things import (
     Clinic,
     DataVolume,
     Key,
+    Machine,
     Mount,
     Network,
     Peer,
@@ -144,6 +145,7 @@ def _clinic(resource: Resource) -> Iterator[Thing]:
     yield Clinic(
         resource=resource,
         peers=told(lambda: tuple(_peer(peer) for peer in said["peers"].items())),
+        machines=told(lambda: tuple(Machine(one["name"].text(), one["until"].text()) for one in said["machines"].items())),
         backup=None if backup.absent else backup.mapping(),
     )
 

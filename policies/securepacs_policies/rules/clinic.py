@@ -1,4 +1,4 @@
-"""What a clinic declares of its peers, and of the copies of its studies."""
+"""What a clinic declares of its peers and machines, and of the copies of its studies."""
 
 from __future__ import annotations
 
@@ -76,6 +76,29 @@ def plaintext_waiver(clinic: Clinic, parameters: Parameters) -> Iterator[str]:
             yield f"the waiver of '{peer.ae_title}' ended on {peer.until}"
         elif days > parameters["longest_days"]:
             yield f"the waiver of '{peer.ae_title}' ends on {peer.until}, more than {parameters['longest_days']} days from today"
+
+
+@rule(
+    "machine-token",
+    "A machine's token has a last day that is near",
+    why="A token lies in a file on somebody's machine, and is copied with it: what never ends opens the archive from a disk that was sold.",
+    remedy="Write `until` no more than a year and a month ahead; `securepacs rotate machine NAME` makes the next token.",
+    severity="medium",
+    controls=("credential-strength", "person-authentication"),
+    needs=("machines",),
+    parameters={"longest_days": {"type": "integer", "default": 397, "description": "Most days from today until a token ends."}},
+)
+def machine_token(clinic: Clinic, parameters: Parameters) -> Iterator[str]:
+    """Yield each machine whose token ends too late or never. One that has ended opens nothing, and is no breach."""
+    today = datetime.datetime.now(datetime.UTC).date()
+    for machine in clinic.machines:
+        try:
+            days = (datetime.date.fromisoformat(known(machine.until)) - today).days
+        except ValueError:
+            yield f"the token of '{machine.name}' has no last day (got '{machine.until}', expected YYYY-MM-DD)"
+            continue
+        if days > parameters["longest_days"]:
+            yield f"the token of '{machine.name}' ends on {machine.until}, more than {parameters['longest_days']} days from today"
 
 
 @rule(

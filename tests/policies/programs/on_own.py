@@ -24,6 +24,7 @@ CLINIC: Final[dict[str, Any]] = {
         },
     ],
     "people": [{"name": "vera", "role": "viewer"}],
+    "machines": [{"name": "sender", "role": "clinician", "until": IN_A_MONTH}],
     "backup": {"by": "restic on this host", "to": "the other building", "hours": 26},
 }
 

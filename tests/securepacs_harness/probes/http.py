@@ -39,6 +39,11 @@ def basic(user: str, password: str) -> dict[str, str]:
     return {"Authorization": f"Basic {base64.b64encode(f'{user}:{password}'.encode()).decode()}"}
 
 
+def bearer(token: str) -> dict[str, str]:
+    """Give the header that carries a token (RFC 6750 section 2.1)."""
+    return {"Authorization": f"Bearer {token}"}
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Request:
     """One HTTP/1.1 request. `target` stands in the request line as it is; `headers` are added to Host and Connection."""
