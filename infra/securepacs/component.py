@@ -199,6 +199,7 @@ class SecurePacs(pulumi.ComponentResource):
             crl=trust.crl_pem,
             people=pulumi.Output.all(**{name: password.sha512crypt for name, password in people.items()}),
             archive=archive_login.value,
+            not_after=pulumi.Output.all(**{what: facts["notAfter"] for what, facts in trust.told().items()}),
         ).apply(
             lambda known: gateway.GatewaySecrets(
                 ca_pem=known["ca"],
@@ -208,6 +209,7 @@ class SecurePacs(pulumi.ComponentResource):
                 crl_pem=known["crl"],
                 password_hashes=known["people"],
                 archive_authorization=archive.authorization(known["archive"]),
+                not_after=known["not_after"],
             )
         )
 

@@ -50,6 +50,7 @@ ROUTES = (
     # Administration: look, and delete one resource. Nothing that configures, sends, or runs.
     Route("admin_read", ("admin",), READ, r"^/(system|statistics|changes|patients|studies|series|instances)$"),
     Route("admin_resource", ("admin",), READ, rf"^/(patients|studies|series|instances)/{_ORTHANC_ID}$"),
+    Route("status", ("admin",), READ, r"^/status(\.json)?$", "gateway"),
     Route("admin_delete", ("admin",), ("DELETE",), rf"^/(patients|studies|series|instances)/{_ORTHANC_ID}$"),
 )
 

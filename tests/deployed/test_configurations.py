@@ -58,7 +58,7 @@ def secrets_for(declared: Clinic) -> GatewaySecrets:
     pem = pki.pem(pki.issue(authority, pki.Subject("localhost", usages=("server",)), key.public_key(), later, now)) + pki.key_pem(key)
     crl = pki.pem(pki.make_revocation_list(authority, [], 1, later, now))
     hashes = {person.name: "$6$rounds=5000$abcdefgh$x" for person in declared.people}
-    return GatewaySecrets(pki.pem(authority.certificate), ["config-test CA"], pem, pem, crl, hashes, authorization("throwaway"))
+    return GatewaySecrets(pki.pem(authority.certificate), ["config-test CA"], pem, pem, crl, hashes, authorization("throwaway"), {})
 
 
 def run_with_files(image: str, folder: str, files: Mapping[str, str], command: list[str]) -> subprocess.CompletedProcess[str]:
