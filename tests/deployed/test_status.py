@@ -32,7 +32,7 @@ Claim = Callable[[Attempt], Bracket]
 STATUS_PORT = 8408
 #: Connections of one address that the clinic takes, by clinic.yaml.
 PER_SOURCE = 500
-#: Widths of small screens; the picture is of the last.
+#: Widths of small screens.
 PHONES = (320, 360)
 MARKUP = "<script>x</script>"
 
@@ -301,6 +301,7 @@ def test_an_administrator_reads_it_on_a_phone(pacs: Pacs, sheet: Page) -> None:
         assert sheet.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), width
     sheet.emulate_media(color_scheme="dark")
     assert Axe().run(sheet).response["violations"] == []
+    sheet.set_viewport_size({"width": 760, "height": 1120})
     shoot(sheet, "status")
     assert [text for text in complaints if "favicon" not in text] == []
 
