@@ -125,7 +125,7 @@ local function backup()
   if told == json.null then
     return "Nobody is declared to copy the studies."
   end
-  return ("By %s, to %s; the newest may be %d hours old. `securepacs status` tells of it."):format(told.by, told.to, told.hours)
+  return ("By %s, to %s; the newest may be %d hours old. The command securepacs status tells of it."):format(told.by, told.to, told.hours)
 end
 
 local function stored(storage)
