@@ -106,6 +106,15 @@ def test_a_refusal_is_counted_once_and_by_its_reason(pacs: Pacs, claim: Claim, r
     assert after["countedSince"] == before["countedSince"] is not None
 
 
+def test_a_wrong_password_in_a_browser_is_counted(pacs: Pacs) -> None:
+    """The sign-in's form counts a wrong password as HTTP Basic does, and a right one not."""
+    before = told(pacs)
+    assert web(pacs).sign_in("anna", pacs.passwords["anna"]).status_code == 302
+    assert web(pacs).sign_in("anna", "wrong").status_code == 401
+    assert web(pacs).sign_in("anna", pacs.passwords["anna"]).status_code == 302
+    assert grown(before, told(pacs)) == {"password": 1}
+
+
 def test_an_association_too_many_is_counted(pacs: Pacs, claim: Claim) -> None:
     """With its limit held open a peer's next association counts as one too many; those below the limit do not."""
     attempt = association.echo("one too many", pacs.caller("CT01").line, pacs.target.dicom.ae_title, "CT01")
