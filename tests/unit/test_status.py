@@ -18,7 +18,7 @@ from securepacs.clinic import Role, parse_clinic
 from securepacs.commands.status import backup_seen, facts, lasting, shown
 from securepacs.gateway import gateway_files
 from securepacs.routes import routes, routes_of
-from securepacs.status import REFUSALS, questions
+from securepacs.status import REFUSALS, questions, told_to_gateway
 from unit.test_gateway import configuration, secrets_for, section
 
 NOW = datetime.datetime(2026, 11, 28, 9, 0, tzinfo=datetime.UTC)
@@ -65,6 +65,17 @@ def test_the_gateway_is_told_no_secret(whole: dict[str, Any]) -> None:
     assert told["storage_mb"] == clinic.limits.storage_mb
     assert told["backup"] == {"by": "restic", "to": "elsewhere", "hours": 26}
     assert not re.search(r"PEM|\$6\$|Basic|secret-command", text)
+
+
+def test_the_parts_are_those_that_the_clinic_has(declared: dict[str, Any]) -> None:
+    """The gateway asks those that it reaches; a database stands with the archive, which alone reaches it."""
+    for change, parts, behind in (
+        ({}, ["archive"], []),
+        ({"viewer": True}, ["archive", "viewer", "sign-in"], []),
+        ({"database": "postgresql"}, ["archive"], ["database"]),
+    ):
+        told = told_to_gateway(parse_clinic({**declared, **change}), {}, {})
+        assert (told["parts"], told["behind_archive"]) == (parts, behind)
 
 
 def test_every_reason_is_counted_in_its_place(whole: dict[str, Any]) -> None:
