@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import errno
 import json
 import os
@@ -14,7 +13,6 @@ from typing import Annotated, Any
 import tomli_w
 import typer
 from pulumi import automation
-from rich.table import Column, Table
 
 from securepacs import inventory
 from securepacs.bundles import write_bundle
@@ -22,6 +20,7 @@ from securepacs.clinic import clinic_schema
 from securepacs.commands import database as cli_database
 from securepacs.commands import keys as cli_keys
 from securepacs.commands import provider as cli_provider
+from securepacs.commands import status as cli_status
 from securepacs.commands import token as cli_token
 from securepacs.commands import verify as cli_verify
 from securepacs.commands.deployment import (
@@ -36,7 +35,7 @@ from securepacs.commands.deployment import (
 )
 from securepacs.commands.progress import Progress
 from securepacs.commands.terminal import Config, Json, Stack, Yes, consents, noted, stack_option, tell_mistake, told
-from securepacs.errors import ConfigurationError, ExpiryError, NotFoundError, RefusedError, SecurePacsError
+from securepacs.errors import ConfigurationError, NotFoundError, RefusedError, SecurePacsError
 from securepacs.failures import engine_failed, known_failure
 from securepacs.gateway import slug
 from securepacs.identity_provider import IdentityProvider
@@ -61,6 +60,7 @@ app.command()(cli_database.database)
 app.command()(cli_token.token)
 app.command()(cli_verify.verify)
 app.command()(cli_provider.provider)
+app.command()(cli_status.status)
 
 
 @app.command()
@@ -222,59 +222,6 @@ def recover(
         raise RefusedError("recover", got="no consent to new keys", expected="--yes, or 'y' when asked", do="nothing was changed")
     for line in recovery.carry_out(way, finding, place, client):
         told.print(line, highlight=False, soft_wrap=True)
-
-
-@app.command()
-def status(
-    stack: Stack = "dev",
-    as_json: Json = False,
-    check: Annotated[
-        int, typer.Option("--check", metavar="DAYS", help="End with status 8 where something expires within so many days.")
-    ] = 0,
-) -> None:
-    """Show what runs, how long each certificate lasts, and how much is stored.
-
-    Example: securepacs status --check 14
-    """
-    outputs = outputs_of(stack)
-    client = inventory.engine()
-    name = outputs["target"]["name"]
-    now = datetime.datetime.now(datetime.UTC)
-    running = inventory.containers(client, stack)
-    certificates = {
-        what: {**facts, "daysLeft": (datetime.datetime.fromisoformat(facts["notAfter"]) - now).days}
-        for what, facts in sorted(outputs["certificates"].items())
-    }
-    stored = inventory.stored_mb(client, name)
-    if as_json:
-        shown = {"name": name, "containers": [vars(c) for c in running], "certificates": certificates, "storedMb": stored}
-        told.print_json(json.dumps(shown))
-        _hold_in_date(certificates, check)
-        return
-    containers = Table("container", "state", "health", "since", title=name)
-    for c in running:
-        containers.add_row(c.name, c.state, c.health, c.started[:19])
-    told.print(containers)
-    lasting = Table("certificate", "days left", "until", Column("serial", overflow="fold"))
-    for what, facts in certificates.items():
-        soon = "[red]" if facts["daysLeft"] < _SOON_DAYS else ""
-        lasting.add_row(what, f"{soon}{facts['daysLeft']}", facts["notAfter"], facts.get("serial", ""))
-    told.print(lasting)
-    told.print(f"stored: {'unknown, the archive does not run' if stored is None else f'{stored} MB'}", highlight=False)
-    _hold_in_date(certificates, check)
-
-
-#: What ends sooner is shown in red: an `up` should have renewed it by then.
-_SOON_DAYS = 14
-
-
-def _hold_in_date(certificates: dict[str, dict[str, Any]], days: int) -> None:
-    """Raise ExpiryError for what expires within so many days."""
-    soon = [f"{what} in {facts['daysLeft']} days" for what, facts in certificates.items() if facts["daysLeft"] < days]
-    if soon:
-        raise ExpiryError(
-            "certificates", got=f"{', '.join(soon)}", expected=f"{days} days and more", do="run `securepacs up`, which renews them"
-        )
 
 
 @app.command()

@@ -213,6 +213,7 @@ class SecurePacs(pulumi.ComponentResource):
             people=pulumi.Output.all(**{name: password.sha512crypt for name, password in people.items()}),
             machines=pulumi.Output.all(**{name: token.value.apply(token_hash) for name, token in machines.items()}),
             archive=archive_login.value,
+            not_after=pulumi.Output.all(**{what: facts["notAfter"] for what, facts in trust.told().items()}),
         ).apply(
             lambda known: gateway.GatewaySecrets(
                 ca_pem=known["ca"],
@@ -223,6 +224,7 @@ class SecurePacs(pulumi.ComponentResource):
                 password_hashes=known["people"],
                 token_hashes=known["machines"],
                 archive_authorization=archive.authorization(known["archive"]),
+                not_after=known["not_after"],
             )
         )
 

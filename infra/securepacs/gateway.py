@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections.abc import Mapping, Sequence
@@ -13,7 +14,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from securepacs import sign_in, viewer
+from securepacs import sign_in, status, viewer
 from securepacs.clinic import Clinic
 from securepacs.identity_provider import IdentityProvider
 from securepacs.peers import AE_TITLE_LENGTH, Peer
@@ -31,8 +32,12 @@ RUN_FOLDER = "/run/gateway"
 #: Ports inside the container.
 PORT_DICOM, PORT_HTTPS, FIRST_EGRESS_PORT = 2762, 8443, 11200
 
-#: Ports on the container's loopback: the way of the gateway's own question to the sign-in, and the way of its tables to its next self.
-PORT_CHECK, PORT_TABLES = 8406, 8407
+#: Ports on the container's loopback: the way of the gateway's own question to the sign-in, the way of its tables to its next self, and
+#: its status with the questions for that.
+PORT_CHECK, PORT_TABLES, PORT_STATUS = 8406, 8407, 8408
+
+#: Which of HAProxy's counters of a connection or request points to what is refused in this hour, and how the hour is found.
+_REFUSALS_COUNTER, _HOUR = 4, "date,div(3600)"
 
 #: A wrong password is answered so long after it came, whatever was wrong, in milliseconds: longer than the hash of a name that is there
 #: takes. The second is the form's, whose hash is slow.
@@ -87,6 +92,8 @@ class GatewaySecrets:
     """Machine -> SHA-256 of its token, in lower-case hexadecimal."""
     archive_authorization: str
     """With which the archive is asked: the value of the header Authorization."""
+    not_after: Mapping[str, str]
+    """What expires -> when (ISO 8601). No secret; it is known no earlier than they are."""
 
 
 def ae_hex(ae_title: str) -> str:
@@ -174,7 +181,6 @@ def _browser(clinic: Clinic) -> dict[str, Any] | None:
         "viewer": f"{viewer.HOST}:{viewer.PORT}",
         "sign_in_server": f"{sign_in.HOST}:{sign_in.PORT}",
         "check_port": PORT_CHECK,
-        "tables_port": PORT_TABLES,
         "refused_ms": REFUSED_MS,
         "page_policy": viewer.CONTENT_SECURITY_POLICY,
         "sign_in_policy": viewer.SIGN_IN_SECURITY_POLICY,
@@ -203,6 +209,18 @@ def _provider(provider: IdentityProvider) -> dict[str, Any]:
         "returns": MOST_RETURNS,
         "own_name": BROWSER_NAME,
         "ways": ways,
+    }
+
+
+def _status(clinic: Clinic) -> dict[str, Any]:
+    """Give what the status needs: the tables' spans, ports, and the gateway's own questions."""
+    return {
+        "port": PORT_STATUS,
+        "tables_port": PORT_TABLES,
+        "hour": _HOUR,
+        "hours": status.HOURS,
+        "seen_days": status.SEEN_DAYS,
+        "questions": status.questions(clinic),
     }
 
 
@@ -258,6 +276,8 @@ def haproxy_configuration(clinic: Clinic, secrets: GatewaySecrets) -> str:
             for route in routes(clinic)
         ],
         browser=_browser(clinic),
+        status=_status(clinic),
+        count={refusal.name: f"sc-inc-gpc({place},{_REFUSALS_COUNTER})" for place, refusal in enumerate(status.REFUSALS)},
         data_policy=viewer.DATA_SECURITY_POLICY,
         archive_authorization=secrets.archive_authorization,
     )
@@ -266,7 +286,7 @@ def haproxy_configuration(clinic: Clinic, secrets: GatewaySecrets) -> str:
 #: Files that the gateway has whatever the clinic declares.
 _FILE_NAMES = (
     *("haproxy.cfg", "server.pem", "egress.pem", "ca.pem", "peers-ca.pem", "crl.pem"),
-    *("ae.map", "pinned.map", "roles.map", "generations.map", "peers.list", "revoked.list"),
+    *("ae.map", "pinned.map", "roles.map", "generations.map", "peers.list", "revoked.list", "status.json"),
     *("tokens.map", "token-ends.map", "token-routes.list"),
 )
 
@@ -275,6 +295,10 @@ def gateway_file_names(clinic: Clinic) -> list[str]:
     """Name the gateway's files, which are known before their content is."""
     provided = ["locked.list"] if clinic.sign_in.oidc else []
     return [*_FILE_NAMES, *provided, *(pinned_file(peer) for peer in clinic.with_tls() if peer.certificate)]
+
+
+def _told(clinic: Clinic, secrets: GatewaySecrets) -> dict[str, Any]:
+    return status.told_to_gateway(clinic, {peer.ae_title: known_as(peer) for peer in clinic.peers}, secrets.not_after)
 
 
 def _map(rows: Mapping[str, str]) -> str:
@@ -300,6 +324,7 @@ def gateway_files(clinic: Clinic, secrets: GatewaySecrets) -> dict[str, str]:
         "tokens.map": _map({secrets.token_hashes[machine.name]: machine.known_as for machine in clinic.machines}),
         "token-ends.map": _map({machine.known_as: str(machine.ends) for machine in clinic.machines}),
         "token-routes.list": "".join(f"{machine.known_as}/{route}\n" for machine in clinic.machines for route in machine.allowed),
+        "status.json": json.dumps(_told(clinic, secrets), indent=2) + "\n",
         # What the reload ends: associations of peers that are not in the one, or whose certificate is in the other.
         "peers.list": "".join(f"{slug(peer.ae_title)}\n" for peer in clinic.peers),
         "revoked.list": "".join(f"{slug(entry.peer)} {entry.serial}\n" for entry in clinic.revoked if entry.peer),

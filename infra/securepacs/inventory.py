@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import datetime
 import errno
+import json
 import re
 import socket
 from dataclasses import dataclass
@@ -73,13 +75,40 @@ def containers(client: docker.DockerClient, stack: str) -> list[Running]:
 
 def stored_mb(client: docker.DockerClient, clinic_name: str) -> int | None:
     """Measure the archive's stored files, in MB; None while the archive does not run."""
+    words = (_answer(client, f"{clinic_name}-archive", ["du", "-sm", STORAGE_FOLDER]) or "").split(maxsplit=1)
+    return int(words[0]) if words and words[0].isdigit() else None
+
+
+def gateway_status(client: docker.DockerClient, clinic_name: str) -> dict[str, Any] | None:
+    """Ask the gateway, inside and without a login, what it knows of the clinic: the JSON of its page; None where it does not answer."""
+    told = _answer(client, f"{clinic_name}-gateway", ["/usr/share/securepacs/status"])
+    known: dict[str, Any] | None = json.loads(told) if told else None
+    return known
+
+
+def newest_backup(client: docker.DockerClient, clinic_name: str, command: str) -> str | None:
+    """Give when the newest backup was made (ISO 8601 with its zone), as the command inside the archive tells; None where it does not."""
+    lines = (_answer(client, f"{clinic_name}-archive", ["/bin/sh", "-c", command]) or "").split("\n")
+    words = next((line.split() for line in reversed(lines) if line.strip()), [""])
     try:
-        container = client.containers.get(f"{clinic_name}-archive")
-        answer = container.exec_run(["du", "-sm", STORAGE_FOLDER])
+        made = datetime.datetime.fromisoformat(words[0])
+    except ValueError:
+        return None
+    return (made if made.tzinfo else made.replace(tzinfo=datetime.UTC)).isoformat()
+
+
+#: A command inside that takes longer gives no answer; the engine's own patience ends at 60 s.
+_ANSWER_SECONDS = "50"
+
+
+def _answer(client: docker.DockerClient, container: str, command: list[str]) -> str | None:
+    """Run a command in a container; give what it printed, None where it failed or the container does not run."""
+    try:
+        answer = client.containers.get(container).exec_run(["timeout", _ANSWER_SECONDS, *command], stderr=False)
     except APIError:
         return None
-    first = b"".join(answer.output if not isinstance(answer.output, bytes) else [answer.output]).split(maxsplit=1)[:1]
-    return int(first[0]) if answer.exit_code == 0 and first and first[0].isdigit() else None
+    output = answer.output if isinstance(answer.output, bytes) else b"".join(answer.output)
+    return output.decode(errors="replace") if answer.exit_code == 0 else None
 
 
 #: A line of the gateway's log about an association of a peer with TLS; the authority's name has no other character than these.

@@ -54,6 +54,8 @@ ROUTES = (
     Route("admin_read", ("admin",), READ, r"^/(system|statistics|changes|patients|studies|series|instances)$"),
     Route("admin_resource", ("admin",), READ, rf"^/(patients|studies|series|instances)/{_ORTHANC_ID}$"),
     Route("admin_delete", ("admin",), ("DELETE",), rf"^/(patients|studies|series|instances)/{_ORTHANC_ID}$"),
+    # The gateway's own page, and the same for a program
+    Route("status", ("admin",), READ, r"^/status(\.json)?$", "gateway"),
 )
 
 #: Routes of a clinic with a viewer. Its own folders hold nothing but the viewer's package.

@@ -66,7 +66,8 @@ def secrets_for(declared: Clinic) -> GatewaySecrets:
     crl = pki.pem(pki.make_revocation_list(authority, [], 1, later, now))
     hashes = {person.name: "$6$rounds=5000$abcdefgh$x" for person in declared.people}
     tokens = {machine.name: token_hash(machine.name) for machine in declared.machines}
-    return GatewaySecrets(pki.pem(authority.certificate), ["config-test CA"], pem, pem, crl, hashes, tokens, authorization("throwaway"))
+    login = authorization("throwaway")
+    return GatewaySecrets(pki.pem(authority.certificate), ["config-test CA"], pem, pem, crl, hashes, tokens, login, {})
 
 
 def run_with_files(image: str, folder: str, files: Mapping[str, str], command: list[str]) -> subprocess.CompletedProcess[str]:

@@ -24,8 +24,8 @@ from securepacs_harness.reach import Pacs
 PARTS = ("gateway", "archive", "viewer", "sign-in")
 
 #: Listeners that each part has by declaration; egress listeners come on top of the gateway's.
-#: The gateway's own: its health, its question to the sign-in, and the way of its tables to its next self.
-LOOPBACK_PORTS = (8405, 8406, 8407)
+#: The gateway's own: its health, its question to the sign-in, the way of its tables to its next self, and its status.
+LOOPBACK_PORTS = (8405, 8406, 8407, 8408)
 PORTS = {"gateway": {2762, 8443, *LOOPBACK_PORTS, 12763}, "archive": {4242, 8042}, "viewer": {8080}, "sign-in": {4180}}
 FOLDERS = {"gateway": "/etc/gateway", "archive": "/etc/archive", "sign-in": "/etc/sign-in"}
 

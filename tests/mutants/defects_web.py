@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mutants.blueprint import both, declared, replaced, setting
+from mutants.blueprint import both, declared, lines, replaced, setting
 from mutants.defects_wire import WEB_BIND, either
 from mutants.mutant import Mutant
 from mutants.place import HERE
@@ -253,7 +253,7 @@ RECORDS = (
         "denials-unrecorded",
         "who shows no certificate leaves no record",
         ("audit.denials",),
-        replaced('error-log-format "dicom src=%ci refused tls=%[ssl_fc_err_str]"', 'error-log-format "-"'),
+        lines('error-log-format "dicom ', new='  error-log-format "-"\n'),
     ),
     Mutant(
         "accesses-unrecorded",

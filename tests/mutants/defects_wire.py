@@ -169,7 +169,8 @@ ASSOCIATION = (
         "of an AE title only the beginning is compared",
         ("association.calling-ae",),
         both(
-            replaced(LOOKED_UP + DECLARED, ""),
+            replaced(LOOKED_UP, ""),
+            replaced(DECLARED, ""),
             replaced(
                 BOUND, "  tcp-request content use-service lua.associate_rj_calling unless { req.payload(26,4),strcmp(sess.peer) eq 0 }\n"
             ),

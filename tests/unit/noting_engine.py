@@ -18,6 +18,7 @@ class NotingEngine(pulumi.runtime.Mocks):
         self.made[args.typ, args.name] = dict(args.inputs)
         names = ("certPem", "keyPem", "crlPem", "imageId", "value", "sha512crypt", "bcrypt")
         computed: dict[str, Any] = {name: f"<{name} of {args.name}>" for name in names}
+        computed["notAfter"] = computed["nextUpdate"] = "2027-01-01T00:00:00Z"
         if "files" in args.inputs:  # they come as a secret: in an envelope
             computed["revisions"] = {path: f"<{path} of {args.name}>" for path in args.inputs["files"]["value"]}
         return f"{args.name}-id", {**computed, **args.inputs}

@@ -1,4 +1,4 @@
-/* Who is signed in, a way out, and the automatic log-off: what is on the screen goes when the session does. */
+/* Who is signed in, a way out, an administrator's way to the status, and the automatic log-off: what is on the screen goes when the session does. */
 (() => {
   'use strict';
   const OUT = '/oauth2/sign_out?rd=%2F';
@@ -40,10 +40,13 @@
     bar.setAttribute('aria-label', 'Session');
     const who = document.createElement('span');
     who.textContent = session.user;
-    const out = document.createElement('a');
-    out.href = OUT;
-    out.textContent = 'Sign out';
-    bar.append(who, out);
+    const link = (text, to) => {
+      const made = document.createElement('a');
+      made.href = to;
+      made.textContent = text;
+      return made;
+    };
+    bar.append(who, ...(session.role === 'admin' ? [link('Status', '/status')] : []), link('Sign out', OUT));
     document.body.append(bar);
   };
 
