@@ -13,7 +13,7 @@ from securepacs.database import PORT as PORT_DATABASE
 from securepacs.database import uses_postgresql
 from securepacs.gateway import PORT_DICOM, PORT_HTTPS, egress_ports
 from securepacs.peers import Peer, Verb
-from securepacs.routes import OPEN_PATHS, Route, routes_of
+from securepacs.routes import OPEN_PATHS, SIGN_IN, SIGN_OUT, Route, routes_of
 
 VERSION = 1
 
@@ -109,6 +109,15 @@ def _open(clinic: Clinic) -> dict[str, list[dict[str, Any]]]:
     return {"anonymous": [{"methods": list(verbs), "route": f"^{path}$"} for path, verbs in OPEN_PATHS.items()]} if clinic.viewer else {}
 
 
+def _sign_in(clinic: Clinic) -> dict[str, Any]:
+    """Say how people sign in in a browser, where that is by a form of the clinic's own."""
+    if not clinic.viewer:
+        return {}
+    form = {"path": SIGN_IN, "name_field": "username", "password_field": "password", "to_field": "rd"}
+    session = {"cookie": sign_in.COOKIE, "sign_out": SIGN_OUT, "check": "/session", "idle_minutes": clinic.sign_in.idle_minutes}
+    return {"sign_in": form | session}
+
+
 def target(clinic: Clinic, ca_pem: str) -> dict[str, Any]:
     """Declare the deployed clinic for the harness."""
     host = _at(clinic.https)
@@ -134,6 +143,7 @@ def target(clinic: Clinic, ca_pem: str) -> dict[str, Any]:
             "server_name": clinic.host_names[0],
             "users": {person.name: {"role": person.role} for person in clinic.people},
             "roles": {role: _rules(routes_of(clinic, role)) for role in roles} | _open(clinic),
+            **_sign_in(clinic),
         },
         "closed_ports": [port for port in CLOSED_PORTS if port not in published],
         "expects": EXPECTS,
