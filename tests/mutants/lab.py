@@ -133,7 +133,7 @@ class Instance:
         host = json.loads(self._base.moved(json.dumps(made.host), self._slot))
         host["Mounts"] = [
             {**mount, "Source": self._volume(part, mount["Source"].rpartition("-")[2])} if mount["Type"] == "volume" else mount
-            for mount in host["Mounts"] or []
+            for mount in host.get("Mounts") or []
         ]
         host["RestartPolicy"] = {"Name": "no"}
         for bindings in (host["PortBindings"] or {}).values():

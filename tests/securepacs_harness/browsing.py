@@ -102,7 +102,7 @@ def signing_in_anew(pacs: Pacs, user: str) -> Attempt:
         try:
             session = opened(pacs, user)
         except NoSessionError as error:
-            return Observation(Layer.HTTP, Outcome.REFUSED, NOBODY, str(error))
+            return Observation(Layer.HTTP, Outcome.INCONCLUSIVE, NOBODY, str(error))
         answered = http.answer(pacs.web, Request("GET", declared(pacs).check, session.sends()))
         return tells(user)(answered.status, "", answered.body)
 
