@@ -46,6 +46,9 @@ EXPECTS: dict[str, dict[str, list[str]]] = {
     "integrity.same-uid": {"layers": ["dimse"], "codes": ["0x0111"]},
     "http.anonymous": {"layers": ["http"], "codes": ["401", "405"]},
     "http.roles": {"layers": ["http"], "codes": ["403", "405"]},
+    **{f"session.{ended}": {"layers": ["http"], "codes": ["401"]} for ended in ("ended", "idle", "forged")},
+    "session.rights": {"layers": ["http"], "codes": ["403", "405"]},
+    "session.foreign": {"layers": ["http"], "codes": ["403"]},
 }
 
 

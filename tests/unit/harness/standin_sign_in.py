@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from urllib.parse import parse_qs, urlsplit
 
+from securepacs_harness.probes.routes import NO_UID
 from securepacs_harness.probes.sign_in import bits_apart, leads_away
 from unit.harness.standin_web import PASSWORDS, Answer, Asked
 
@@ -119,6 +120,8 @@ class Gate:
             return 401, ""
         if self._foreign(asked) and asked.method != "GET" and "foreign change" not in self.defects:
             return 403, ""
+        if path.endswith(("/rendered", "/metadata")) and f"/{NO_UID}" not in path:
+            return 200, "image", {"Cache-Control": "private, max-age=60" if "images kept" in self.defects else "no-store, private"}
         if (asked.method, path) not in _RIGHTS[user] and not (asked.method == "DELETE" and session and "session deletes" in self.defects):
             return 403, ""
         if path == STUDIES:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
+from securepacs_harness.canary import write_canary
 from securepacs_harness.checks import test_http_pages as pages
 from securepacs_harness.checks import test_session as sessions
 from securepacs_harness.checks import test_session_passwords as passwords
@@ -135,6 +138,28 @@ def test_who_lets_nobody_in_is_not_secure(check: Check) -> None:
     """Where the right password opens no session nothing is claimed: the check ends with the reason, which makes it inconclusive."""
     with pytest.raises(NoSessionError, match=r"was not signed in with the right password: the answer was 401"):
         run(check, Gate("nobody signs in"))
+
+
+@pytest.mark.parametrize(("defects", "status"), [((), Status.PASSED), (("images kept",), Status.FOUND), (("nobody signs in",), None)])
+def test_an_image_that_a_browser_keeps_is_found(tmp_path: Path, defects: tuple[str, ...], status: Status | None) -> None:
+    """A synthetic image is looked at in a session of somebody who may: `private` is not enough, no-store among other words is."""
+    canaries: Any = SimpleNamespace(stored=write_canary(tmp_path))
+    shown = {"methods": ["GET"], "route": "^/dicom-web/studies/.+/(rendered|metadata)$"}
+    record = Record()
+
+    def check(pacs: Pacs, record: Record) -> None:
+        rights.test_no_image_stays_in_a_browser(pacs, record, canaries)
+
+    with serving_whole(Gate(*defects)) as base_url:
+        pacs = pacs_of(base_url, roles={**ROLES, "viewer": [*ROLES["viewer"], shown]}, sign_in=SIGN_IN)
+        if status is None:
+            with pytest.raises(NoSessionError):
+                check(pacs, record)
+        else:
+            check(pacs, record)
+            assert record.status is status
+            assert len(record.cases) == 2
+    assert run(check, Gate()).status is Status.NOT_TESTED
 
 
 def test_no_cookie_and_no_password_stands_in_a_record() -> None:
