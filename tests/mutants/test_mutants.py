@@ -15,7 +15,7 @@ from mutants.matrix import matrix, selected
 #: Names of mutants, or "all": what is tried instead of the part of the day.
 CHOSEN = "SECUREPACS_MUTANTS"
 #: In so many days every mutant is tried once.
-DAYS = 9
+DAYS = 10
 
 
 @pytest.mark.timeout(3600)
