@@ -14,7 +14,7 @@ from securepacs.database import uses_postgresql
 from securepacs.gateway import PORT_DICOM, PORT_HTTPS, egress_ports
 from securepacs.machines import Machine
 from securepacs.peers import Peer, Verb
-from securepacs.routes import ROUTES, Route, open_paths, routes_of
+from securepacs.routes import ROUTES, SIGN_IN, SIGN_OUT, Route, open_paths, routes_of
 
 VERSION = 1
 
@@ -49,6 +49,9 @@ EXPECTS: dict[str, dict[str, list[str]]] = {
     "http.roles": {"layers": ["http"], "codes": ["403", "405"]},
     "http.token": {"layers": ["http"], "codes": ["401", "429"]},
     "http.token-routes": {"layers": ["http"], "codes": ["403", "405"]},
+    **{f"session.{ended}": {"layers": ["http"], "codes": ["401"]} for ended in ("ended", "idle", "forged")},
+    "session.rights": {"layers": ["http"], "codes": ["403", "405"]},
+    "session.foreign": {"layers": ["http"], "codes": ["403"]},
 }
 
 
@@ -125,6 +128,15 @@ def _open(clinic: Clinic) -> dict[str, list[dict[str, Any]]]:
     return {"anonymous": [{"methods": list(verbs), "route": f"^{path}$"} for path, verbs in paths.items()]} if paths else {}
 
 
+def _sign_in(clinic: Clinic) -> dict[str, Any]:
+    """Say how people sign in in a browser, where that is by a form of the clinic's own."""
+    if not clinic.viewer or clinic.sign_in.oidc:
+        return {}
+    form = {"path": SIGN_IN, "name_field": "username", "password_field": "password", "to_field": "rd"}
+    session = {"cookie": sign_in.COOKIE, "sign_out": SIGN_OUT, "check": "/session", "idle_minutes": clinic.sign_in.idle_minutes}
+    return {"sign_in": form | session}
+
+
 def target(clinic: Clinic, ca_pem: str) -> dict[str, Any]:
     """Declare the deployed clinic for the harness."""
     host = _at(clinic.https)
@@ -151,6 +163,7 @@ def target(clinic: Clinic, ca_pem: str) -> dict[str, Any]:
             "users": {person.name: {"role": person.role} for person in clinic.people},
             **({"machines": {machine.name: _machine(machine) for machine in clinic.machines}} if clinic.machines else {}),
             "roles": {role: _rules(routes_of(clinic, role)) for role in roles} | _open(clinic),
+            **_sign_in(clinic),
         },
         "closed_ports": [port for port in CLOSED_PORTS if port not in published],
         "expects": EXPECTS,

@@ -24,7 +24,7 @@ from deployed.deployment import (
     remove_left_overs,
     write_configuration,
 )
-from mutants import defects_archive, defects_certificate, defects_container, defects_web, defects_wire
+from mutants import defects_archive, defects_browser, defects_certificate, defects_container, defects_web, defects_wire
 from mutants.blueprint import GUARD, Blueprint, blueprint_of, files_of
 from mutants.lab import Base
 from mutants.mutant import Mutant, unchanged
@@ -33,7 +33,7 @@ from securepacs_harness import forge
 from securepacs_harness.bundles import write_bundle
 from securepacs_harness.forge import Authority
 from securepacs_harness.results import Tier
-from securepacs_harness.target import load_target
+from securepacs_harness.target import Target, load_target
 
 NAME = HERE.clinic
 #: A peer whose first certificate is revoked.
@@ -42,8 +42,17 @@ REVOKED = "RV01"
 HARDENED = Mutant("hardened", "none", (), unchanged)
 #: The same under load: else a check that alarms whenever it is made would pass for one that finds its mutants.
 LOADED = Mutant("hardened-under-load", "none", (), unchanged, Tier.LOAD, "availability.*,credentials.guessing,dimse.granted")
-#: Checks of what the base clinic does not declare.
+#: A healthy PACS in which people sign in in a browser, tried in all that is made for it.
+BROWSER = Mutant("hardened-in-a-browser", "none", (), unchanged, Tier.LOAD, defects_browser.ONLY, browser=True)
+#: What makes one of the two clinics of the other, in their configuration.
+SWITCH = ("viewer: false", "viewer: true")
+#: Checks of what neither clinic declares.
 UNDECLARED = ("recovery.backup", "recovery.restored")
+#: Checks of what only the clinic with a sign-in in a browser declares.
+IN_A_BROWSER = (
+    *("http.page-headers", "session.cookie", "session.ended", "session.forged", "session.foreign", "session.guessing"),
+    *("session.idle", "session.images", "session.rights", "session.unknown-name"),
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,6 +61,8 @@ class Laboratory:
 
     base: Base
     blueprint: Blueprint
+    browser: Blueprint
+    """The same clinic, in which people sign in in a browser."""
     bundles: Path
     passwords: Path
     mutants: tuple[Mutant, ...]
@@ -68,7 +79,7 @@ def configure(path: Path) -> None:
         ("12763", str(HERE.ports[1])),
         ("18443", str(HERE.ports[2])),
         # What is not under test there costs each of the mutants two containers.
-        ("viewer: true", "viewer: false"),
+        SWITCH[::-1],
         ("wrong_passwords: 60", "wrong_passwords: 30"),
     ):
         text = text.replace(old, new)
@@ -78,7 +89,8 @@ def configure(path: Path) -> None:
 def all_mutants(authority: Authority, other: Authority, server_name: str) -> tuple[Mutant, ...]:
     """Give every mutant; some are signed by the clinic's authority, or by another clinic's."""
     special = defects_certificate.mutants(authority, other, server_name)
-    return (*defects_wire.WIRE, *special, *defects_archive.ARCHIVE, *defects_web.WEB, *defects_container.CONTAINER)
+    web = (*defects_web.WEB, *defects_browser.BROWSER)
+    return (*defects_wire.WIRE, *special, *defects_archive.ARCHIVE, *web, *defects_container.CONTAINER)
 
 
 @contextmanager
@@ -92,8 +104,7 @@ def laboratory(folder: Path) -> Iterator[Laboratory]:
     configure(stack.config)
     try:
         stack.up()
-        stack.securepacs("target", "--out", str(folder / "target.toml"))
-        target = load_target(folder / "target.toml")
+        target = _target(stack, folder)
         bundles = folder / "bundles"
         fetch_bundles(stack, target, bundles, keys)
         (bundles / "_revoked").mkdir()
@@ -107,16 +118,25 @@ def laboratory(folder: Path) -> Iterator[Laboratory]:
         passwords = folder / "passwords.json"
         passwords.touch(mode=0o600)
         passwords.write_text(json.dumps(fetch_words(stack, target)), encoding="utf-8")
-        blueprint = _blueprint(json.loads(target.model_dump_json(exclude_none=True)))
+        blueprint = _blueprint(target)
+        # Made last and left standing: with its containers the engine would lose their images.
+        stack.config.write_text(stack.config.read_text(encoding="utf-8").replace(*SWITCH), encoding="utf-8")
+        stack.up()
+        browser = _blueprint(_target(stack, folder))
         every = all_mutants(authority, other, target.dicom.server_name)
-        yield Laboratory(Base(NAME, HERE.subnet, HERE.ports), blueprint, bundles, passwords, every)
+        yield Laboratory(Base(NAME, HERE.subnet, HERE.ports), blueprint, browser, bundles, passwords, every)
     finally:
         stack.securepacs("down", "--config", str(stack.config), "--delete-data", NAME, "--yes")
 
 
-def _blueprint(target: dict[str, object]) -> Blueprint:
+def _target(stack: Stack, folder: Path) -> Target:
+    stack.securepacs("target", "--out", str(folder / "target.toml"))
+    return load_target(folder / "target.toml")
+
+
+def _blueprint(target: Target) -> Blueprint:
     client = docker.from_env()
-    made = blueprint_of(client, NAME, target)
+    made = blueprint_of(client, NAME, json.loads(target.model_dump_json(exclude_none=True)))
     # The guard is at hand, for mutants that run another one from beside the configuration.
     own = files_of(client.containers.get(f"{NAME}-archive"), "/usr/share/securepacs")
     uid = next(iter(made.parts["archive"].files.values())).uid

@@ -14,8 +14,8 @@ import docker
 
 from securepacs_harness.errors import HarnessError
 
-#: Parts of a clinic, and the folder with each one's files.
-FOLDERS = {"gateway": "/etc/gateway", "archive": "/etc/archive"}
+#: Parts of a clinic, and the folder with each one's files; '' where it has none.
+FOLDERS = {"gateway": "/etc/gateway", "archive": "/etc/archive", "sign-in": "/etc/sign-in", "viewer": ""}
 
 
 class MutationError(HarnessError):
@@ -49,7 +49,13 @@ class Blueprint:
     target: Mapping[str, Any]
     extra: Mapping[str, Extra] = dataclasses.field(default_factory=dict)
     inner_options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
-    """What the inner network is made with, beyond its driver."""
+    """What the networks without a way out are made with, beyond their driver."""
+
+    @property
+    def networks(self) -> tuple[str, ...]:
+        """Names of the networks without a way out."""
+        joined = dict.fromkeys(network for part in self.parts.values() for network in part.networks)
+        return tuple(dict.fromkeys(("inner", *(network for network in joined if network not in {"edge", "host", "none"}))))
 
     def part(self, name: str, **changes: Any) -> Blueprint:  # noqa: ANN401 - fields of Part
         """Give it with other fields of one part."""
@@ -105,12 +111,12 @@ def part_of(client: docker.DockerClient, container: str, folder: str, clinic: st
         name.removeprefix(f"{clinic}-"): tuple(alias for alias in there["Aliases"] if not inspected["Id"].startswith(alias))
         for name, there in inspected["NetworkSettings"]["Networks"].items()
     }
-    return Part(config, inspected["HostConfig"], networks, files_of(running, folder))
+    return Part(config, inspected["HostConfig"], networks, files_of(running, folder) if folder else {})
 
 
 def blueprint_of(client: docker.DockerClient, clinic: str, target: Mapping[str, Any]) -> Blueprint:
     """Take a blueprint from a deployed clinic."""
-    parts = {part: part_of(client, f"{clinic}-{part}", folder, clinic) for part, folder in FOLDERS.items()}
+    parts = {part: part_of(client, f"{clinic}-{part}", folder, clinic) for part, folder in FOLDERS.items() if part in target["inside"]}
     inner = client.api.inspect_network(f"{clinic}-inner")
     options = {"internal": inner["Internal"], "options": inner["Options"] or None}
     return Blueprint(parts, target, inner_options=options)

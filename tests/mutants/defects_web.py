@@ -77,6 +77,19 @@ PEOPLE = (
         ),
     ),
     Mutant(
+        "second-login-believed",
+        "of two Authorization headers one is checked, and the other one's name believed",
+        ("session.two-credentials",),
+        both(
+            replaced("{ req.fhdr_cnt(Authorization) gt 1 } or { req.fhdr_cnt(Content-Type) gt 1 }", "{ req.fhdr_cnt(Content-Type) gt 1 }"),
+            replaced(
+                ROLE,
+                "  http-request set-var(txn.user) req.fhdr(Authorization,2),regsub(^Basic.,),b64dec,field(1,:)"
+                " if { var(txn.user) -m found } { req.fhdr_cnt(Authorization) gt 1 }\n" + ROLE,
+            ),
+        ),
+    ),
+    Mutant(
         "users-told",
         "a wrong password of a user who does not exist is answered otherwise",
         ("leaks.reject-reasons",),

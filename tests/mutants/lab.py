@@ -113,10 +113,11 @@ class Instance:
         api, name = self._client.api, self._slot.name
         pool = IPAMConfig(pool_configs=[IPAMPool(subnet=f"{self._slot.subnet}.0/24", gateway=f"{self._slot.subnet}.1")])
         api.create_network(f"{name}-edge", driver="bridge", ipam=pool, labels=LABEL)
-        api.create_network(f"{name}-inner", driver="bridge", labels=LABEL, **self._blueprint.inner_options)
+        for network in self._blueprint.networks:
+            api.create_network(f"{name}-{network}", driver="bridge", labels=LABEL, **self._blueprint.inner_options)
         for part, made in self._blueprint.parts.items():
             self._make(part, made)
-        # The gateway resolves the archive's name when it starts; the archive resolves nothing.
+        # The gateway resolves the others' names when it starts; they resolve nothing.
         for part in reversed(list(self._blueprint.parts)):
             api.start(f"{name}-{part}")
         for extra, told in self._blueprint.extra.items():
@@ -132,7 +133,7 @@ class Instance:
         host = json.loads(self._base.moved(json.dumps(made.host), self._slot))
         host["Mounts"] = [
             {**mount, "Source": self._volume(part, mount["Source"].rpartition("-")[2])} if mount["Type"] == "volume" else mount
-            for mount in host["Mounts"]
+            for mount in host.get("Mounts") or []
         ]
         host["RestartPolicy"] = {"Name": "no"}
         for bindings in (host["PortBindings"] or {}).values():
@@ -149,7 +150,8 @@ class Instance:
         api.create_container_from_config(config, f"{name}-{part}")
         for network in [] if shared else others:
             api.connect_container_to_network(f"{name}-{part}", f"{name}-{network}", aliases=list(made.networks[network]))
-        self._fill(part, folder, made)
+        if made.files:
+            self._fill(part, folder, made)
 
     def _fill(self, part: str, folder: str, made: Part) -> None:
         """Write the files through a container that is never started: the part itself mounts them read-only."""
@@ -209,7 +211,7 @@ class Instance:
         for part in (*self._blueprint.parts, *self._blueprint.extra):
             with suppress(NotFound):
                 self._client.api.remove_container(f"{name}-{part}", force=True, v=True)
-        for network in ("edge", "inner"):
+        for network in ("edge", *self._blueprint.networks):
             with suppress(NotFound, APIError):
                 self._client.api.remove_network(f"{name}-{network}")
         for volume in self._client.volumes.list(filters={"label": [f"{key}={value}" for key, value in LABEL.items()]}):

@@ -19,7 +19,7 @@ import docker
 from docker.errors import DockerException
 from rich.console import Console
 
-from mutants.base import HARDENED, LOADED, UNDECLARED, Laboratory, all_mutants, laboratory
+from mutants.base import BROWSER, HARDENED, IN_A_BROWSER, LOADED, UNDECLARED, Laboratory, all_mutants, laboratory
 from mutants.blueprint import MutationError
 from mutants.lab import Slot, remove_left_overs, standing
 from mutants.mutant import Mutant
@@ -37,9 +37,10 @@ LONGEST = 600
 
 def due(mutant: Mutant) -> list[str]:
     """Give the packaged checks that a run on a mutant makes, by its tier and its patterns, without those of what is not declared."""
+    undeclared = UNDECLARED if mutant.browser else (*UNDECLARED, *IN_A_BROWSER)
     tiers = list(Tier)
     patterns = mutant.only.split(",") if mutant.only else ["*"]
-    made = [id for id, check in packaged().items() if tiers.index(check.tier) <= tiers.index(mutant.tier) and id not in UNDECLARED]
+    made = [id for id, check in packaged().items() if tiers.index(check.tier) <= tiers.index(mutant.tier) and id not in undeclared]
     return [id for id in made if any(fnmatch.fnmatchcase(id, pattern) for pattern in patterns)]
 
 
@@ -113,7 +114,7 @@ def tried(client: docker.DockerClient, lab: Laboratory, mutant: Mutant, slot: Sl
     """Stand one mutant up, run the harness on it, take it down."""
     began = time.monotonic()
     try:
-        with standing(client, lab.base, mutant.made_from(lab.blueprint), slot, folder) as (target, _):
+        with standing(client, lab.base, mutant.made_from(lab.browser if mutant.browser else lab.blueprint), slot, folder) as (target, _):
             run, status = run_harness(lab, target, mutant, folder / mutant.name)
     except (DockerException, HarnessError, subprocess.TimeoutExpired) as error:
         # The others are tried all the same: an hour of work does not hang on one of them.
@@ -232,14 +233,14 @@ def main() -> int:
     given = parser.parse_args()
     console = Console(width=220, soft_wrap=True)
     # Names do not depend on authorities: a wrong one is told before a clinic is deployed.
-    named = (HARDENED, LOADED, *all_mutants(forge.new_authority("one"), forge.new_authority("another"), "localhost"))
+    named = (HARDENED, LOADED, BROWSER, *all_mutants(forge.new_authority("one"), forge.new_authority("another"), "localhost"))
     try:
         names = [mutant.name for mutant in (selected(named, given.names) if given.names else named)]
     except MutationError as error:
         console.print(f"error: {error}", highlight=False)
         return 2
     with tempfile.TemporaryDirectory(prefix="securepacs-mutants-") as place, laboratory(Path(place)) as lab:
-        every = (HARDENED, LOADED, *lab.mutants)
+        every = (HARDENED, LOADED, BROWSER, *lab.mutants)
         chosen = selected(every, names)
         began = time.monotonic()
         outcomes = matrix(lab, chosen, Path(place), console)

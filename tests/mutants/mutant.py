@@ -25,6 +25,8 @@ class Mutant:
     """Groups of checks that ask for what this system serves nobody: none of them may pass."""
     alive: tuple[str, ...] = ()
     """Checks of those groups that may: they ask for what it serves still, or for nothing."""
+    browser: bool = False
+    """Whether it is made from the clinic in which people sign in in a browser, at the cost of two containers."""
 
     @property
     def whole(self) -> bool:

@@ -19,6 +19,10 @@ class CannotOfferError(HarnessError):
     """This machine's TLS library cannot offer what a probe wants to offer: nothing was learnt about the target."""
 
 
+class NoSessionError(HarnessError):
+    """A person whose password is at hand was not signed in: what needs a session shows nothing."""
+
+
 class BudgetError(HarnessError):
     """The run may make no more connections, or take no more time."""
 

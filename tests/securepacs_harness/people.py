@@ -145,3 +145,14 @@ def declared_reads(pacs: Pacs, record: Record) -> list[Declared]:
         else:
             found.append(Declared(route, request))
     return found
+
+
+def undeclared(pacs: Pacs, record: Record, user: str | None) -> dict[str, Request]:
+    """Give, by METHOD and path or route, what is tried and not declared for a person, nor for everybody; for None: for a stranger."""
+    tried = {f"{request.method} {request.target}": request for request in routes.HARMLESS}
+    tried |= {f"GET {declared.route}": declared.request for declared in declared_reads(pacs, record)}
+    return {
+        what: request
+        for what, request in tried.items()
+        if not (user and allowed(pacs, user, request)) and not pacs.https.allows(PUBLIC, request.method, routes.path_of(request))
+    }

@@ -28,7 +28,7 @@ from securepacs_harness.session import Verification, own_check
 
 RECORD = pytest.StashKey[Record]()
 #: Checks that come after all others: one removes what those stored, the next ones may lock this machine out for a while.
-LATE = ("target.residue", "credentials.defaults", "credentials.guessing")
+LATE = ("target.residue", "session.unknown-name", "session.guessing", "credentials.defaults", "credentials.guessing")
 _STARTED = pytest.StashKey[float]()
 #: Why a test was not made at all.
 _LEFT_OUT = pytest.StashKey[str]()

@@ -118,6 +118,30 @@ class Machine(Declared):
     """Addresses and networks from which its token counts. Empty: all."""
 
 
+WebPath = Annotated[str, Field(pattern=r"^/[!-~]*$")]
+
+
+class SignIn(Declared):
+    """The form by which people sign in in a browser, and the session that it opens. Left out: sessions are not tested."""
+
+    path: WebPath
+    """Where the form stands (GET), and where it is sent (POST). Its hidden fields are sent along."""
+    name_field: str = "username"
+    password_field: str = "password"  # noqa: S105 - a field's name
+    to_field: str = ""
+    """The field that says where a sign-in leads on to. Empty: not tested."""
+    cookie: Annotated[str, Field(min_length=1)]
+    """Name of the cookie that is the session."""
+    sign_out: WebPath
+    sign_out_method: Literal["GET", "POST"] = "GET"
+    check: WebPath
+    """A path that answers with the name of whoever is signed in, and to nobody else."""
+    page: WebPath = "/"
+    """The first page behind the sign-in."""
+    idle_minutes: Annotated[int, Field(ge=1)] | None = None
+    """After so long without a request a session is over. Left out: not tested."""
+
+
 class Https(Declared):
     """The web listener, its users and their rights. One without TLS (http://) can be declared; it is a finding of its own."""
 
@@ -127,6 +151,7 @@ class Https(Declared):
     machines: dict[str, Machine] = {}
     roles: dict[str, list[Rule]] = {}
     """What each role may do. The role `anonymous` says what is served to whoever asks; nobody signs in as it."""
+    sign_in: SignIn | None = None
 
     @property
     def logins(self) -> tuple[str, ...]:

@@ -15,10 +15,12 @@ import pytest
 from securepacs.clinic import Images, parse_clinic
 from securepacs.errors import ConfigurationError
 from securepacs.gateway import gateway_files
-from securepacs.routes import ROUTES, VIEWER_ROUTES, routes_of
+from securepacs.routes import OPEN_PATHS, ROUTES, VIEWER_ROUTES, routes_of
 from securepacs.sign_in import COOKIE, FILE_NAMES, SignInSecrets, generation, sign_in_files
 from securepacs.target import target
 from securepacs.viewer import CONTENT_SECURITY_POLICY
+from securepacs_harness.probes.sign_in import fields_of
+from securepacs_harness.target import parse_target
 from unit.noting_engine import NotingEngine
 from unit.test_component import declare
 from unit.test_gateway import configuration, secrets_for, section
@@ -57,6 +59,24 @@ def test_without_a_viewer_nothing_of_it_exists(declared: dict[str, Any], engine:
     assert not re.findall(r"oauth2|session_user|viewer_|sessions", text)
     assert [route.name for route in routes_of(parse_clinic(off), "admin")] == [route.name for route in ROUTES]
     assert "anonymous" not in target(parse_clinic(off), "CA")["https"]["roles"]
+
+
+def test_the_target_file_says_how_people_sign_in(declared: dict[str, Any]) -> None:
+    """The harness is told form, cookie and idle time as they are rendered, where there is a sign-in and nowhere else."""
+    clinic = parse_clinic({**declared, "viewer": True, "sign_in": {"idle_minutes": 7}})
+    told = parse_target(target(clinic, "CA")).https
+    assert told is not None
+    assert told.sign_in is not None
+    assert (told.sign_in.cookie, told.sign_in.idle_minutes) == (COOKIE, 7)
+    form = (ROOT / "infra" / "securepacs" / "images" / "sign-in" / "sign_in.html").read_text(encoding="utf-8")
+    assert [name for name, _ in fields_of(form, told.sign_in.name_field, told.sign_in.password_field)] == ["rd", "username", "password"]
+    assert told.sign_in.to_field == "rd"
+    for path, methods in OPEN_PATHS.items():
+        assert all(told.allows("anonymous", method, path) for method in methods)
+        assert path in {told.sign_in.path, told.sign_in.sign_out}
+    assert told.allows("viewer", "GET", told.sign_in.check)
+    assert told.allows("viewer", "GET", told.sign_in.page)
+    assert "sign_in" not in target(parse_clinic({**declared, "viewer": False}), "CA")["https"]
 
 
 def test_viewer_and_sign_in_reach_nobody_but_the_gateway(declared: dict[str, Any], engine: NotingEngine) -> None:

@@ -32,12 +32,9 @@ def test_nothing_is_served_to_the_anonymous(pacs: Pacs, record: Record) -> None:
         return
     judges = people.judges_past(pacs, record, {}, "anonymously")
     expected = record.expected(NOT_SIGNED_IN)
-    tried = {f"{request.method} {request.target}": request for request in routes.HARMLESS}
-    tried |= {f"GET {declared.route}": declared.request for declared in people.declared_reads(pacs, record)}
     cases = [
         (http.ask(f"{what} anonymously", pacs.web, request, judges[request.method]), expected)
-        for what, request in tried.items()
-        if not pacs.https.allows(people.PUBLIC, request.method, routes.path_of(request))
+        for what, request in people.undeclared(pacs, record, None).items()
     ]
     record.bracket(person_control(pacs)).tries(cases, workers=PARALLEL)
 
@@ -78,11 +75,8 @@ def test_undeclared_routes_are_refused(pacs: Pacs, record: Record) -> None:
     expected = record.expected(NOT_ALLOWED)
     for user, role in people.one_of_each_role(pacs, record).items():
         judges = people.judges_past(pacs, record, pacs.login(user), f"as {role}")
-        tried = {f"{request.method} {request.target}": request for request in routes.HARMLESS}
-        tried |= {f"GET {declared.route}": declared.request for declared in people.declared_reads(pacs, record)}
         cases = [
             (http.ask(f"{what} as {role}", pacs.web, routes.as_person(request, pacs.login(user)), judges[request.method]), expected)
-            for what, request in tried.items()
-            if not people.allowed(pacs, user, request) and not pacs.https.allows(people.PUBLIC, request.method, routes.path_of(request))
+            for what, request in people.undeclared(pacs, record, user).items()
         ]
         record.bracket(person_control(pacs, user=user)).tries(cases, workers=PARALLEL)

@@ -156,11 +156,13 @@ def answers_to(line: Line, request: Request) -> list[int]:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Answer:
-    """One response: its status, its headers by lower-case name, the beginning of its body."""
+    """One response: its status, its headers by lower-case name, the beginning of its body, its cookies."""
 
     status: int
     headers: Mapping[str, str]
     body: bytes = dataclasses.field(repr=False)
+    cookies: tuple[str, ...] = dataclasses.field(default=(), repr=False)
+    """Each Set-Cookie header, in the order in which they came."""
 
     @property
     def text(self) -> str:
@@ -179,7 +181,8 @@ def answer(line: Line, request: Request) -> Answer:
         try:
             response.begin()
             headers = {name.lower(): value for name, value in response.getheaders()}
-            return Answer(response.status, headers, response.read(_LARGEST_BODY))
+            cookies = response.headers.get_all("Set-Cookie") or []
+            return Answer(response.status, headers, response.read(_LARGEST_BODY), tuple(cookies))
         except http.client.RemoteDisconnected:
             raise EndedError(Observation(Layer.HTTP, Outcome.REFUSED, "closed")) from None
         except http.client.HTTPException as error:

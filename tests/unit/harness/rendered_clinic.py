@@ -18,19 +18,21 @@ from securepacs.archive import archive_files
 from securepacs.clinic import Clinic, parse_clinic
 from securepacs.gateway import gateway_files
 from securepacs.provider.container_spec import HARDENED
+from securepacs.sign_in import SignInSecrets, sign_in_files
 from securepacs.target import target
 from unit.test_gateway import secrets_for
 
 IMAGES = Path(__file__).parents[3] / "infra" / "securepacs" / "images"
 
 
-def declared_clinic() -> Clinic:
-    """Give the base clinic, parsed from the file that the laboratory deploys."""
+def declared_clinic(*, browser: bool = False) -> Clinic:
+    """Give the base clinic, parsed from the file that the laboratory deploys; or the one in which people sign in in a browser."""
     with tempfile.TemporaryDirectory(prefix="securepacs-rendered-") as place:
         path = Path(place) / "clinic.yaml"
         write_configuration(path, make_own_keys())
         configure(path)
-        return parse_clinic(yaml.safe_load(path.read_text(encoding="utf-8"))["config"][CLINIC_KEY])
+        declared = yaml.safe_load(path.read_text(encoding="utf-8"))["config"][CLINIC_KEY]
+        return parse_clinic({**declared, "viewer": browser})
 
 
 def _part(files: dict[str, str], networks: dict[str, tuple[str, ...]], **host: object) -> Part:
@@ -46,9 +48,9 @@ def _part(files: dict[str, str], networks: dict[str, tuple[str, ...]], **host: o
     return Part(config, told, networks, {name: File(text.encode(), 0o400, 1) for name, text in files.items()})
 
 
-def rendered() -> Blueprint:
-    """Give the blueprint."""
-    clinic = declared_clinic()
+def rendered(*, browser: bool = False) -> Blueprint:
+    """Give the blueprint of the base clinic, or of the one in which people sign in in a browser."""
+    clinic = declared_clinic(browser=browser)
     gateway = gateway_files(clinic, secrets_for(clinic))
     archive = archive_files(clinic, "archive-password") | {
         name: (IMAGES / "archive" / name).read_text(encoding="utf-8") for name in (GUARD, "index_guard.py", "index_statistics.py")
@@ -58,4 +60,8 @@ def rendered() -> Blueprint:
         "gateway": _part(gateway, {"edge": (), "inner": ("gateway-inner",)}, PortBindings=bound),
         "archive": _part(archive, {"inner": ("archive",)}),
     }
+    if browser:
+        hashes = {person.name: f"hash-of-{person.name}" for person in clinic.people}
+        files = sign_in_files(clinic, SignInSecrets("cookie-secret", hashes))
+        parts |= {"sign-in": _part(files, {"browser": ("sign-in",)}), "viewer": _part({}, {"browser": ("viewer",)})}
     return Blueprint(parts, target(clinic, "CA-PEM"), inner_options={"internal": True, "options": {"inhibit": "true"}})

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -18,16 +20,35 @@ Answer = tuple[int, str] | tuple[int, str, Mapping[str, str]]
 #: Says what is answered to a method, a path with its query, and the value of the Authorization header.
 Site = Callable[[str, str, str], Answer]
 
+
+@dataclasses.dataclass(frozen=True)
+class Asked:
+    """One request, whole."""
+
+    method: str
+    target: str
+    headers: Message
+    body: str
+
+
+
 PASSWORDS = {"vera": "right-of-vera", "anna": "right-of-anna"}
 
 
-@contextmanager
-def serving(site: Site) -> Iterator[str]:
+def serving(site: Site) -> AbstractContextManager[str]:
     """Serve a site; give its base URL."""
+    return serving_whole(lambda asked: site(asked.method, asked.target, asked.headers.get("Authorization", "")))
+
+
+@contextmanager
+def serving_whole(site: Callable[[Asked], Answer]) -> Iterator[str]:
+    """Serve a site that looks at all of a request; give its base URL."""
 
     class Handler(BaseHTTPRequestHandler):
         def _answer(self) -> None:
-            status, body, *more = site(self.command, self.path, self.headers.get("Authorization", ""))
+            length = self.headers.get("Content-Length", "")
+            sent = self.rfile.read(int(length)).decode("latin-1") if length.isdigit() else ""
+            status, body, *more = site(Asked(self.command, self.path, self.headers, sent))
             self.send_response_only(status)
             for name, value in (more[0] if more else {}).items():
                 self.send_header(name, value)

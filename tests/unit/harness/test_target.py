@@ -10,6 +10,7 @@ import tomli_w
 from securepacs_harness.errors import TargetError
 from securepacs_harness.target import load_target, parse_target
 
+SIGN_IN = {"path": "/login", "cookie": "__Host-s", "sign_out": "/logout", "check": "/me"}
 SOUND: dict[str, Any] = {
     "version": 1,
     "name": "clinic-a",
@@ -69,6 +70,11 @@ def test_a_target_is_read_from_either_form(tmp_path: Path, ending: str, dump: An
         ("https.roles.viewer", [{"methods": ["GET"], "route": "/studies"}], "https.roles.viewer.0.route: got '/studies'"),
         ("https.roles.viewer", [{"methods": ["GET"], "route": "^([$"}], "https.roles.viewer.0.route: got '^([$'"),
         ("https.base_url", "ftp://localhost", "https.base_url: got 'ftp://localhost'"),
+        ("https.sign_in", {**SIGN_IN, "path": "login"}, "https.sign_in.path: got 'login'"),
+        ("https.sign_in", {**SIGN_IN, "check": "/me you"}, "https.sign_in.check: got '/me you'"),
+        ("https.sign_in", {**SIGN_IN, "cookie": ""}, "https.sign_in.cookie: got ''"),
+        ("https.sign_in", {**SIGN_IN, "sign_out_method": "DELETE"}, "https.sign_in.sign_out_method: got 'DELETE'"),
+        ("https.sign_in", {**SIGN_IN, "idle_minutes": 0}, "https.sign_in.idle_minutes: got '0'"),
         ("waivers", [{"what": "x", "reason": "y", "owner": "z", "until": "soon"}], "waivers.0.until: got 'soon'"),
         ("waivers", [{"what": "x", "reason": "y", "until": "2030-01-01"}], "waivers.0.owner: got nothing"),
         ("log", {"part": "printer"}, "log.part: got 'printer', allowed are the parts of inside"),
