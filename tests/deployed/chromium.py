@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 import requests
@@ -15,12 +15,17 @@ IMAGE, NAME, PORT = "securepacs-test-chromium", "securepacs-test-chromium", 1922
 
 
 @contextmanager
-def chromium(ca: str) -> Iterator[Browser]:
-    """Start the browser in this host's network; it trusts the authority `ca` (PEM), and no other that Debian does not."""
+def chromium(ca: str, hosts: Mapping[str, str] | None = None) -> Iterator[Browser]:
+    """Start the browser in this host's network; it trusts the authority `ca` (PEM), and no other that Debian does not.
+
+    `hosts` says where it finds hosts of these names: an address, or address:port.
+    """
     docker("build", "-q", "--network", "host", "-t", IMAGE, str(HERE / "images" / "chromium"), seconds=600)
     docker("rm", "-f", NAME, check=False)
     limits = ("--memory", "3g", "--shm-size", "512m", "--cap-drop", "ALL", "--security-opt", "no-new-privileges")
-    docker("run", "-d", "--name", NAME, "--network", "host", *limits, "-e", f"PORT={PORT}", "-e", f"CA={ca}", IMAGE)
+    rules = ",".join(f"MAP {name} {where}" for name, where in (hosts or {}).items())
+    told = [word for name, value in (("PORT", PORT), ("CA", ca), ("HOSTS", rules)) for word in ("-e", f"{name}={value}")]
+    docker("run", "-d", "--name", NAME, "--network", "host", *limits, *told, IMAGE)
     try:
         _wait()
         with sync_playwright() as driver:
