@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import dataclasses
 import json
 import os
@@ -131,11 +132,28 @@ def room(stand: Stand) -> Iterator[Room]:
     hosts = {"localhost": clinic.host, "open.localhost": where}
     ca = (stand.folder / "bundles" / SENDER / "ca.pem").read_text(encoding="ascii")
     password = json.loads(stand.stack.securepacs("password", _PERSON, "--json"))["password"]
+    client = f"{NAME}-client"
     try:
-        with chromium(ca, hosts) as browser:
+        with _inside(stand.pid(client)), chromium(ca, f"container:{client}", hosts) as browser:
             yield Room(stand, browser, readers, password)
     finally:
         docker("rm", "-f", opened, check=False)
+
+
+@contextlib.contextmanager
+def _inside(pid: int) -> Iterator[None]:
+    """Put this thread, and what it starts, into the network of a container's process (setns(2)).
+
+    In the host's own a browser would notice each network that the engine makes for somebody else, and break off what it loads.
+    """
+    change = ctypes.CDLL(None, use_errno=True).setns
+    with Path("/proc/thread-self/ns/net").open("rb") as here, Path(f"/proc/{pid}/ns/net").open("rb") as there:
+        if change(there.fileno(), 0):
+            raise OSError(ctypes.get_errno(), f"setns to the network of process {pid}")
+        try:
+            yield
+        finally:
+            change(here.fileno(), 0)
 
 
 def _open_viewer(context: Path) -> str:

@@ -15,17 +15,17 @@ IMAGE, NAME, PORT = "securepacs-test-chromium", "securepacs-test-chromium", 1922
 
 
 @contextmanager
-def chromium(ca: str, hosts: Mapping[str, str] | None = None) -> Iterator[Browser]:
-    """Start the browser in this host's network; it trusts the authority `ca` (PEM), and no other that Debian does not.
+def chromium(ca: str, network: str = "host", hosts: Mapping[str, str] | None = None) -> Iterator[Browser]:
+    """Start the browser in this process's network; it trusts the authority `ca` (PEM), and no other that Debian does not.
 
-    `hosts` says where it finds hosts of these names: an address, or address:port.
+    `network` is the engine's name of it; `hosts` says where the browser finds hosts of these names.
     """
     docker("build", "-q", "--network", "host", "-t", IMAGE, str(HERE / "images" / "chromium"), seconds=600)
     docker("rm", "-f", NAME, check=False)
     limits = ("--memory", "3g", "--shm-size", "512m", "--cap-drop", "ALL", "--security-opt", "no-new-privileges")
     rules = ",".join(f"MAP {name} {where}" for name, where in (hosts or {}).items())
     told = [word for name, value in (("PORT", PORT), ("CA", ca), ("HOSTS", rules)) for word in ("-e", f"{name}={value}")]
-    docker("run", "-d", "--name", NAME, "--network", "host", *limits, *told, IMAGE)
+    docker("run", "-d", "--name", NAME, "--network", network, *limits, *told, IMAGE)
     try:
         _wait()
         with sync_playwright() as driver:

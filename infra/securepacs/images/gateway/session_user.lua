@@ -21,4 +21,27 @@ local check = function(txn)
   end
 end
 
-core.register_action("session_user", { "http-req" }, check, 0)
+-- A page asks for hundreds of things at once, and the answer is the same: what was a yes is remembered by the cookie's digest, for the rest
+-- of these two seconds. What ends a session here (sign-out, idle time, a new password) is looked up with each request all the same.
+local SECONDS, ANSWER = 2, "txn.session_user"
+local remembered, period = {}, 0
+
+local once = function(ask)
+  return function(txn)
+    local now = core.now().sec // SECONDS
+    if now ~= period then
+      remembered, period = {}, now
+    end
+    local session = txn:get_var("txn.session")
+    if remembered[session] then
+      txn:set_var(ANSWER, remembered[session])
+      return
+    end
+    ask(txn)
+    if period == now then -- a slow answer is not kept for the period after it
+      remembered[session] = txn:get_var(ANSWER)
+    end
+  end
+end
+
+core.register_action("session_user", { "http-req" }, once(check), 0)
