@@ -249,8 +249,7 @@ def test_no_image_stays_in_the_browser(page: Page, pacs: Pacs, series: Series) -
 
 
 def test_a_study_asks_at_once_for_all_that_it_needs(page: Page, pacs: Pacs, series: Series, asked: list[str]) -> None:
-    """The page of a study names every script and style that is loaded until its first picture, and none that is not: no part waits
-    until another one has found out that it is needed. Workers load their own."""
+    """The page of a study names each script and style that is loaded until its first picture but those of workers, and no other."""
     warnings: list[str] = []
     page.on("console", lambda message: warnings.append(message.text) if "preload" in message.text else None)
     sign_in(page, pacs)

@@ -258,8 +258,7 @@ def test_while_the_sign_in_does_not_answer_nobody_is_signed_out(pacs: Pacs, vera
 
 
 def test_what_is_remembered_opens_no_session_that_was_ended(pacs: Pacs, vera: Web) -> None:
-    """What the sign-in said a moment ago spares the question, not the look whether the session is open: of a session that is used by
-    many at once no request is answered after its sign-out, and another session is not disturbed."""
+    """Of a session that a copy uses at that moment no request is answered after its sign-out, and another session is not disturbed."""
     other = web(pacs)
     assert other.sign_in("carl", pacs.passwords["carl"]).status_code == 302
     copy = web(pacs)
