@@ -40,6 +40,7 @@ their median differs from 1, and a target's where it differs from what was to be
 _GROUPS = {
     "ingest": "Ingest",
     "retrieval": "Retrieval",
+    "viewer": "The viewer",
     "associations": "Associations",
     "crowd": "Many at once",
     "growth": "Growth of the archive",

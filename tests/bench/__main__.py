@@ -19,14 +19,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from bench import associations, databases, deploying, growing, ingest, retrieval, soaking
+from bench import associations, databases, deploying, growing, ingest, retrieval, soaking, viewing
 from bench.figure import Figure
 from bench.stand import CONTENDERS, LIMITS, NAME, deployed, standing
 from bench.targets import TARGETS
 from deployed.deployment import docker
 
 RESULTS = Path(__file__).parents[2] / "docs" / "performance.json"
-GROUPS = ("ingest", "retrieval", "associations", "crowd", "soak", "growth", "database", "deploy")
+GROUPS = ("ingest", "retrieval", "associations", "crowd", "soak", "growth", "database", "deploy", "viewer")
 
 
 def machine(rounds: int) -> dict[str, Any]:
@@ -85,6 +85,9 @@ def alone(folder: Path, groups: set[str], rounds: int) -> Iterator[Figure]:
                     together.setdefault(figure.name, figure).samples.update(figure.samples)
                     together[figure.name].cpu_ms.update(figure.cpu_ms)
         yield from together.values()
+    if "viewer" in groups:
+        with standing(folder / "viewer", viewer=True) as stand:
+            yield from viewing.viewing(stand, rounds)
     if "deploy" in groups:
         with standing(folder / "change", third_parties=False) as stand:
             yield from deploying.changing(stand, rounds)

@@ -164,7 +164,7 @@ class Stand:
         name = f"{NAME}-hostile"
         options = ("--network", f"{NAME}-edge", "--cap-add", "NET_ADMIN", "--ulimit", "nofile=8192")
         try:
-            yield _run(name, f"{NAME}-client", *options, command=("sh", "-c", f"{added}; sleep infinity"))
+            yield run(name, f"{NAME}-client", *options, command=("sh", "-c", f"{added}; sleep infinity"))
         finally:
             docker("rm", "-f", name, check=False)
 
@@ -212,12 +212,15 @@ def _clinic(folder: Path, **changes: object) -> Stack:
     return stack
 
 
-def _build(tag: str, context: Path) -> str:
-    docker("build", "-q", "--network", "host", "-t", tag, str(context), seconds=900)
+def build(tag: str, context: Path, **arguments: str) -> str:
+    """Build an image with these build arguments; give its tag."""
+    told = [word for name, value in arguments.items() for word in ("--build-arg", f"{name}={value}")]
+    docker("build", "-q", "--network", "host", *told, "-t", tag, str(context), seconds=900)
     return tag
 
 
-def _run(name: str, image: str, *options: str, command: tuple[str, ...] = ()) -> str:
+def run(name: str, image: str, *options: str, command: tuple[str, ...] = ()) -> str:
+    """Start a container of the bench's own, in the place of one of that name; give its name."""
     docker("rm", "-f", "-v", name, check=False)
     docker("run", "-d", "--name", name, "--label", f"securepacs.stack=securepacs/{NAME}", *options, image, *command)
     return name
@@ -231,8 +234,8 @@ def _third_parties(folder: Path) -> dict[str, Contender]:
     opened = json.loads((IMAGES / "stock_orthanc" / "open.json").read_text(encoding="utf-8"))
     opened["DicomModalities"] = {"ws01": [READER, f"{NAME}-client", RECEIVER_PORT + 1]}
     (folder / "open.json").write_text(json.dumps(opened), encoding="utf-8")
-    stock = _run(
-        *(f"{NAME}-stock", _build(f"{NAME}-stock", IMAGES / "stock_orthanc"), "--network", network),
+    stock = run(
+        *(f"{NAME}-stock", build(f"{NAME}-stock", IMAGES / "stock_orthanc"), "--network", network),
         *("-v", "/var/lib/orthanc", "-v", f"{folder / 'open.json'}:/etc/open.json:ro"),
     )
     key = ec.generate_private_key(ec.SECP256R1())
@@ -241,8 +244,8 @@ def _third_parties(folder: Path) -> dict[str, Contender]:
     (bundle / "key.pem").write_text(forge.pem_of(key), encoding="ascii")
     (bundle / "cert.pem").write_bytes(forge.certify("dcmqrscp", key, usages=BOTH_USAGES).public_bytes(Encoding.PEM))
     tls = ("+tls", "/bundle/key.pem", "/bundle/cert.pem", "-ic")
-    dcmqrscp = _run(
-        *(f"{NAME}-dcmqrscp", _build(f"{NAME}-dcmqrscp", IMAGES / "stock_dcmqrscp"), "--network", network),
+    dcmqrscp = run(
+        *(f"{NAME}-dcmqrscp", build(f"{NAME}-dcmqrscp", IMAGES / "stock_dcmqrscp"), "--network", network),
         *("-v", f"{bundle}:/bundle:ro", "-v", "/var/lib/dcmqrscp"),
         command=("dcmqrscp", *tls, "-c", "/etc/dcmqrscp.cfg", "11112"),
     )
@@ -306,8 +309,8 @@ def standing(folder: Path, *, third_parties: bool = True, **changes: object) -> 
     samples.write(folder / "images")
     with deployed(folder, **changes) as stack:
         contenders = {**(_third_parties(folder) if third_parties else {}), **_ours(stack, folder)}
-        client = _run(
-            f"{NAME}-client", _build(f"{NAME}-client", HERE / "images" / "client"), "-v", f"{folder}:{folder}:ro", "--cap-add", "NET_ADMIN"
+        client = run(
+            f"{NAME}-client", build(f"{NAME}-client", HERE / "images" / "client"), "-v", f"{folder}:{folder}:ro", "--cap-add", "NET_ADMIN"
         )
         try:
             docker("network", "connect", "--ip", CLIENT_ADDRESS, f"{NAME}-edge", client)

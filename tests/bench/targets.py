@@ -25,6 +25,9 @@ TARGETS = (
     Target("growth-ingest", "200000", "empty", 0.9, "ingest at 200,000 instances at least 90 % of an empty archive's"),
     Target("growth-qido-study", "200000", "empty", 0.5, "a search by patient id at 200,000 within twice an empty archive's"),
     Target("growth-qido-date", "200000", "10000", 0.5, "a search by study date at 200,000 within twice that at 10,000"),
+    Target("viewer-first", "clinic", "stock", 1.0, "the first image of a CT of 200 in the browser at least as soon"),
+    Target("viewer-series", "clinic", "stock", 1.0, "all of its slices at least as soon"),
+    Target("viewer-longest", "clinic", "stock", 1.0, "no picture on the way through them later than there"),
     Target("up", "no change", "allowed", 1.0, "`securepacs up` with nothing to do in 4 s"),
     Target("up-parts", "our code", "allowed", 1.0, "of which our own code 1 s of the processor"),
 )

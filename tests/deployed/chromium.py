@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 import requests
@@ -15,16 +15,17 @@ IMAGE, NAME, PORT = "securepacs-test-chromium", "securepacs-test-chromium", 1922
 
 
 @contextmanager
-def chromium(*authorities: str, hosts: str = "") -> Iterator[Browser]:
-    """Start the browser in this host's network; it trusts these authorities (PEM), and no other that Debian does not.
+def chromium(*authorities: str, network: str = "host", hosts: Mapping[str, str] | None = None) -> Iterator[Browser]:
+    """Start the browser in this process's network; it trusts these authorities (PEM), and no other that Debian does not.
 
-    `hosts` says where names are found that no name server knows (Chromium's --host-resolver-rules).
+    `network` is the engine's name of it; `hosts` says where the browser finds hosts of these names.
     """
     docker("build", "-q", "--network", "host", "-t", IMAGE, str(HERE / "images" / "chromium"), seconds=600)
     docker("rm", "-f", NAME, check=False)
     limits = ("--memory", "3g", "--shm-size", "512m", "--cap-drop", "ALL", "--security-opt", "no-new-privileges")
-    settings = ("-e", f"PORT={PORT}", "-e", f"CA={chr(10).join(authorities)}", "-e", f"HOSTS={hosts}")
-    docker("run", "-d", "--name", NAME, "--network", "host", *limits, *settings, IMAGE)
+    rules = ",".join(f"MAP {name} {where}" for name, where in (hosts or {}).items())
+    told = [word for name, value in (("PORT", PORT), ("CA", "\n".join(authorities)), ("HOSTS", rules)) for word in ("-e", f"{name}={value}")]
+    docker("run", "-d", "--name", NAME, "--network", network, *limits, *told, IMAGE)
     try:
         _wait()
         with sync_playwright() as driver:

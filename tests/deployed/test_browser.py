@@ -248,6 +248,22 @@ def test_no_image_stays_in_the_browser(page: Page, pacs: Pacs, series: Series) -
     assert series.study not in held["local"]
 
 
+def test_a_study_asks_at_once_for_all_that_it_needs(page: Page, pacs: Pacs, series: Series, asked: list[str]) -> None:
+    """The page of a study names each script and style that is loaded until its first picture but those of workers, and no other."""
+    warnings: list[str] = []
+    page.on("console", lambda message: warnings.append(message.text) if "preload" in message.text else None)
+    sign_in(page, pacs)
+    asked.clear()
+    answer = page.goto(f"{web(pacs).base}/viewer?StudyInstanceUIDs={series.study}")
+    assert answer
+    named = set(re.findall(r'(?:href|src)="/([^"]+\.(?:js|css))"', answer.text()))
+    assert _becomes(page, FIRST)
+    loaded = {urlsplit(url).path.removeprefix("/") for url in asked if re.search(r"\.(js|css)$", url)}
+    assert {name.split(".")[0] for name in loaded - named} <= {"histogram-worker", "8097"}
+    page.wait_for_timeout(5000)  # then Chromium says what it was told to load for nothing
+    assert warnings == []
+
+
 def test_the_sign_in_is_accessible(page: Page, pacs: Pacs) -> None:
     """The form, before and after a wrong password and on a phone, breaks none of axe's rules; the keyboard alone signs in."""
     page.goto(web(pacs).base + "/")

@@ -19,6 +19,8 @@ from securepacs_harness.reach import Pacs
 
 #: People of clinic.yaml whose names or passwords these tests use up.
 LOCKED, ROTATED = "lola", "rudi"
+#: So long the gateway may believe what the sign-in said last of a session that is open (session_user.lua).
+REMEMBERED_SECONDS = 2
 PAGES = ("/", "/viewer?StudyInstanceUIDs=1.2.3", "/viewer", "/inline1.js", "/app-config.js", "/session", "/dicom-web/studies", "/system")
 
 
@@ -242,16 +244,30 @@ def test_a_link_elsewhere_does_not_end_a_session(vera: Web) -> None:
 
 
 def test_while_the_sign_in_does_not_answer_nobody_is_signed_out(pacs: Pacs, vera: Web) -> None:
-    """When the sign-in is down, a session is neither believed nor taken for ended: 503, and afterwards it goes on."""
+    """When the sign-in is down, a session is believed for two seconds more, and is not taken for ended: 503, and afterwards it goes on."""
     part = pacs.target.inside["sign-in"].removeprefix("docker://")
     assert opens(vera) == 200
     docker("pause", part)
     try:
+        time.sleep(REMEMBERED_SECONDS)
         assert opens(vera) == 503
         assert web(pacs).ask("GET", "/dicom-web/studies").status_code == 401
     finally:
         docker("unpause", part)
     assert opens(vera) == 200
+
+
+def test_what_is_remembered_opens_no_session_that_was_ended(pacs: Pacs, vera: Web) -> None:
+    """Of a session that a copy uses at that moment no request is answered after its sign-out, and another session is not disturbed."""
+    other = web(pacs)
+    assert other.sign_in("carl", pacs.passwords["carl"]).status_code == 302
+    copy = web(pacs)
+    copy.cookie = vera.cookie
+    with ThreadPoolExecutor(8) as pool:
+        assert set(pool.map(lambda _: opens(copy), range(16))) == {200}
+        assert vera.sign_out().status_code == 302
+        assert set(pool.map(lambda _: opens(copy), range(16))) == {401}
+    assert opens(other) == 200
 
 
 @pytest.mark.parametrize("to", ["https://elsewhere.example/", "//elsewhere.example", "/\\elsewhere.example", "/%0d%0aSet-Cookie:x=1"])

@@ -27,7 +27,7 @@ KNOWN_HOSTS = {
     *("keepachangelog.com", "semver.org", "www.apache.org", "json-schema.org", "www.w3.org", "docs.oasis-open.org"),
     *("ohif.org", "oauth2-proxy.github.io"),  # where what the images hold comes from
 }
-OF_NOBODY = re.compile(r"(^|\.)(example(\.(com|org|net))?|invalid|test)$|^[^.]+$|^[\d.]+$|^\[")  # RFC 2606, no domain, addresses
+OF_NOBODY = re.compile(r"(^|\.)(example(\.(com|org|net))?|invalid|test|localhost)$|^[^.]+$|^[\d.]+$|^\[")  # RFC 2606, no domain, addresses
 
 VERIFY = typer.main.get_command(verify_app)
 COMMAND = typer.main.get_command(app)

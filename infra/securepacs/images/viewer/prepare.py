@@ -1,16 +1,23 @@
 """Makes of OHIF's package what the deployment serves. Run once, while the image is built: `prepare.py FOLDER`.
 
 Left out are maps of sources, the service worker (it would load a script from elsewhere), the scripts of sign-ins that are not used,
-and the runtime of neural networks, whose models would come from elsewhere. The page's inline scripts become files.
+and the runtime of neural networks, whose models would come from elsewhere. The page's inline scripts become files. A study has a page of
+its own, which asks at once for the parts that OHIF else finds out about one after the other.
 """
 
 import re
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 LEFT_OUT = (
     *("**/*.map", "ort/**/*", "_headers", "_redirects", "serve.json", "sw.js", "init-service-worker.js"),
     *("silent-refresh.html", "google.js", "oidc-client.min.js", "es6-shim.min.js", "polyfill.min.js", "manifest.json"),
+)
+#: The parts that the page of a study loads, by OHIF's numbers of them (tests/deployed/test_browser.py compares them with what it loads).
+AT_ONCE = (
+    *("100", "1180", "1206", "1483", "1673", "2623", "2779", "3500", "3760", "3833", "4683", "5406", "5448", "5696", "5910", "6214"),
+    *("6489", "6495", "6749", "6938", "7248", "7463", "7499", "781", "8478", "8492", "89", "899", "9068", "9116", "9290", "9383", "9415"),
 )
 _INLINE = re.compile(r"<script>(.*?)</script>", re.DOTALL)
 _UNWANTED = re.compile(r'<link rel="manifest"[^>]*>|<script[^>]*init-service-worker\.js[^>]*></script>|<link rel="yandex[^>]*>')
@@ -32,6 +39,17 @@ def main(folder: Path) -> None:
         (folder / f"inline{number}.js").write_text(script, encoding="utf-8")
         text = text.replace(f"<script>{script}</script>", f'<script src="/inline{number}.js"></script>', 1)
     page.write_text(text.replace("</head>", _OURS, 1), encoding="utf-8")
+    (folder / "study.html").write_text(text.replace("</head>", "".join(_hints(folder)) + _OURS, 1), encoding="utf-8")
+
+
+def _hints(folder: Path) -> Iterator[str]:
+    """Give the hints for the parts that a study needs (HTML, link type "preload")."""
+    for part in AT_ONCE:
+        found = [*folder.glob(f"{part}.bundle.*.js"), *folder.glob(f"{part}.css")]
+        if not found:
+            sys.exit(f"{folder}: got no part {part}, expected those of AT_ONCE; look at which ones this version's study loads")
+        for path in found:
+            yield f'<link rel="preload" href="/{path.name}" as="{"style" if path.suffix == ".css" else "script"}">'
 
 
 if __name__ == "__main__":
