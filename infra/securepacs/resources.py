@@ -1,8 +1,7 @@
 """Typed classes for the provider's resources: what a Pulumi program writes.
 
-Each class takes snake_case arguments and gives its outputs as attributes; on the wire the names are camelCase
-(so `ignore_changes` and `replace_on_changes` name the camelCase property). Every argument may be an Output unless
-its type says otherwise. Defaults and limits stand in the provider's tables; nothing here repeats them.
+Each class takes snake_case arguments and gives its outputs as attributes; on the wire the names are camelCase (`ignore_changes` names
+those). Every argument may be an Output unless its type says otherwise. Defaults and limits stand in the provider's tables.
 """
 
 from __future__ import annotations
@@ -71,13 +70,12 @@ def _declared(local: Mapping[str, object]) -> dict[str, object]:
 
 @dataclass(frozen=True)
 class Attachment:
-    """A network that a container joins, the names it has there, and its address where it must be a fixed one."""
+    """A network that a container joins: its names and its fixed address there, and names that it alone knows of others (`links`)."""
 
     name: Text
     aliases: Texts | None = None
     ipv4: Text | None = None
     links: TextMap | None = None
-    """Names that this container alone knows here: name -> the container that it means."""
 
 
 @dataclass(frozen=True)

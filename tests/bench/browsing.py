@@ -134,7 +134,7 @@ def room(stand: Stand) -> Iterator[Room]:
     password = json.loads(stand.stack.securepacs("password", _PERSON, "--json"))["password"]
     client = f"{NAME}-client"
     try:
-        with _inside(stand.pid(client)), chromium(ca, f"container:{client}", hosts) as browser:
+        with _inside(stand.pid(client)), chromium(ca, network=f"container:{client}", hosts=hosts) as browser:
             yield Room(stand, browser, readers, password)
     finally:
         docker("rm", "-f", opened, check=False)

@@ -24,7 +24,8 @@ def chromium(*authorities: str, network: str = "host", hosts: Mapping[str, str] 
     docker("rm", "-f", NAME, check=False)
     limits = ("--memory", "3g", "--shm-size", "512m", "--cap-drop", "ALL", "--security-opt", "no-new-privileges")
     rules = ",".join(f"MAP {name} {where}" for name, where in (hosts or {}).items())
-    told = [word for name, value in (("PORT", PORT), ("CA", "\n".join(authorities)), ("HOSTS", rules)) for word in ("-e", f"{name}={value}")]
+    settings = {"PORT": PORT, "CA": "\n".join(authorities), "HOSTS": rules}
+    told = [word for name, value in settings.items() for word in ("-e", f"{name}={value}")]
     docker("run", "-d", "--name", NAME, "--network", network, *limits, *told, IMAGE)
     try:
         _wait()

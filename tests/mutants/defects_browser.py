@@ -12,7 +12,7 @@ from securepacs_harness.results import Tier
 ONLY = "session.*,http.page-headers,http.granted"
 COOKIE = "__Host-securepacs"
 
-PASSWORD = "  # Who: one look at the password, and none after too many wrong ones.\n"  # noqa: S105 - a comment of the template
+PASSWORD = "  acl password_given http_auth_type -m str Basic\n"  # noqa: S105 - a line of the template
 NAMED_BY_COOKIE = (
     f"  http-request set-var(txn.user) req.cook({COOKIE}) if {{ req.cook({COOKIE}),map_str(/etc/gateway/roles.map) -m found }}\n"
 )
@@ -21,7 +21,7 @@ ROUTE = "  http-request deny deny_status 403 unless { var(txn.route) -m found }\
 GENERATION = "  http-request set-var(txn.claimed) var(txn.name) if { var(txn.generation) -m found }\n"
 DELETES = "  http-request set-var(txn.route) str(admin_delete) if { method DELETE } { var(txn.session_user) -m found }\n"
 SESSION = "  http-request set-var(txn.user) var(txn.session_user) if { var(txn.number) -m found } number_fits\n"
-FOREIGN_CHANGE = "  http-request deny deny_status 403 if in_browser changes_something !same_origin\n"
+FOREIGN_CHANGE = "  http-request deny deny_status 403 if in_browser changes_something !same_origin !is_machine\n"
 FOREIGN_FORM = "  http-request deny deny_status 403 if signing_in { req.hdr(Sec-Fetch-Site) -m found } !same_origin\n"
 OPENED = "  http-response track-sc2 var(txn.opened) table sessions if { var(txn.opened) -m found }\n"
 LEADS = "  http-response set-header Location %[var(txn.to)] if { var(txn.opened) -m found } { var(txn.to) -m found }\n"
@@ -113,7 +113,7 @@ RIGHTS = (
         "the name that is given beside a session is believed, whatever its password",
         ("session.two-credentials",),
         both(
-            replaced("!is_sign_out !{ http_auth_type -m str Basic } session_open", "!is_sign_out session_open"),
+            replaced("!is_open !{ req.fhdr(Authorization) -m found } session_open", "!is_open session_open"),
             replaced(SESSION, SESSION + NAMED_BY_PASSWORD),
         ),
     ),

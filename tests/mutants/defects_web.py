@@ -132,11 +132,7 @@ PEOPLE = (
         "token-routes-unheld",
         "a token opens all that its role may",
         ("http.token-routes",),
-        replaced(
-            "  http-request deny deny_status 403 if is_machine !{ var(txn.machine),concat(/,txn.route)"
-            " -m str -f /etc/gateway/token-routes.list }\n",
-            "",
-        ),
+        lines("http-request deny deny_status 403 if is_machine !machines_route"),
     ),
     Mutant(
         "guessing-unbounded",

@@ -14,9 +14,10 @@ from docker.errors import NotFound
 from rich.console import Console
 
 from securepacs import inventory
-from securepacs.clinic import Role, parse_clinic
+from securepacs.clinic import parse_clinic
 from securepacs.commands.status import backup_seen, facts, lasting, shown
 from securepacs.gateway import gateway_files
+from securepacs.roles import Role
 from securepacs.routes import routes, routes_of
 from securepacs.status import REFUSALS, questions, told_to_gateway
 from unit.test_gateway import configuration, secrets_for, section
