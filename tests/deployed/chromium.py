@@ -15,35 +15,35 @@ IMAGE, NAME, PORT = "securepacs-test-chromium", "securepacs-test-chromium", 1922
 
 
 @contextmanager
-def chromium(ca: str, network: str = "host", hosts: Mapping[str, str] | None = None) -> Iterator[Browser]:
+def chromium(ca: str, name: str = NAME, network: str = "host", hosts: Mapping[str, str] | None = None) -> Iterator[Browser]:
     """Start the browser in this process's network; it trusts the authority `ca` (PEM), and no other that Debian does not.
 
-    `network` is the engine's name of it; `hosts` says where the browser finds hosts of these names.
+    `name` is the container's, `network` the engine's name of the network; `hosts` says where the browser finds hosts of these names.
     """
     docker("build", "-q", "--network", "host", "-t", IMAGE, str(HERE / "images" / "chromium"), seconds=600)
-    docker("rm", "-f", NAME, check=False)
+    docker("rm", "-f", name, check=False)
     limits = ("--memory", "3g", "--shm-size", "512m", "--cap-drop", "ALL", "--security-opt", "no-new-privileges")
-    rules = ",".join(f"MAP {name} {where}" for name, where in (hosts or {}).items())
-    told = [word for name, value in (("PORT", PORT), ("CA", ca), ("HOSTS", rules)) for word in ("-e", f"{name}={value}")]
-    docker("run", "-d", "--name", NAME, "--network", network, *limits, *told, IMAGE)
+    rules = ",".join(f"MAP {host} {where}" for host, where in (hosts or {}).items())
+    told = [word for key, value in (("PORT", PORT), ("CA", ca), ("HOSTS", rules)) for word in ("-e", f"{key}={value}")]
+    docker("run", "-d", "--name", name, "--network", network, *limits, *told, IMAGE)
     try:
-        _wait()
+        _wait(name)
         with sync_playwright() as driver:
             browser = driver.chromium.connect_over_cdp(f"http://127.0.0.1:{PORT}")
             yield browser
             browser.close()
     finally:
-        docker("rm", "-f", NAME, check=False)
+        docker("rm", "-f", name, check=False)
 
 
-def _wait() -> None:
+def _wait(name: str) -> None:
     end = time.monotonic() + 60
     while True:
         try:
             requests.get(f"http://127.0.0.1:{PORT}/json/version", timeout=2).raise_for_status()
         except requests.RequestException:
             if time.monotonic() > end:
-                raise RuntimeError(f"Chromium does not answer:\n{docker('logs', NAME, check=False)[-2000:]}") from None
+                raise RuntimeError(f"Chromium does not answer:\n{docker('logs', name, check=False)[-2000:]}") from None
             time.sleep(0.2)
         else:
             return
