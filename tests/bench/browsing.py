@@ -129,12 +129,12 @@ def room(stand: Stand) -> Iterator[Room]:
         "stock": Reader(dataclasses.replace(stock, containers=theirs, web=f"http://{where}"), _OPEN),
         "clinic": Reader(dataclasses.replace(clinic, containers=ours), _CLINIC),
     }
-    hosts = {"localhost": clinic.host, "open.localhost": where}
+    hosts = f"MAP localhost {clinic.host},MAP open.localhost {where}"
     ca = (stand.folder / "bundles" / SENDER / "ca.pem").read_text(encoding="ascii")
     password = json.loads(stand.stack.securepacs("password", _PERSON, "--json"))["password"]
     client = f"{NAME}-client"
     try:
-        with _inside(stand.pid(client)), chromium(ca, _CHROMIUM, f"container:{client}", hosts) as browser:
+        with _inside(stand.pid(client)), chromium(ca, hosts=hosts, name=_CHROMIUM, network=f"container:{client}") as browser:
             yield Room(stand, browser, readers, password)
     finally:
         docker("rm", "-f", opened, check=False)

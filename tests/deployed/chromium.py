@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import requests
@@ -15,17 +15,17 @@ IMAGE, NAME, PORT = "securepacs-test-chromium", "securepacs-test-chromium", 1922
 
 
 @contextmanager
-def chromium(ca: str, name: str = NAME, network: str = "host", hosts: Mapping[str, str] | None = None) -> Iterator[Browser]:
-    """Start the browser in this process's network; it trusts the authority `ca` (PEM), and no other that Debian does not.
+def chromium(*authorities: str, hosts: str = "", name: str = NAME, network: str = "host") -> Iterator[Browser]:
+    """Start the browser in this process's network; it trusts these authorities (PEM), and no other that Debian does not.
 
-    `name` is the container's, `network` the engine's name of the network; `hosts` says where the browser finds hosts of these names.
+    `hosts` says where names are found that no name server knows (Chromium's --host-resolver-rules); `name` is the container's,
+    `network` the engine's name of this process's network.
     """
     docker("build", "-q", "--network", "host", "-t", IMAGE, str(HERE / "images" / "chromium"), seconds=600)
     docker("rm", "-f", name, check=False)
     limits = ("--memory", "3g", "--shm-size", "512m", "--cap-drop", "ALL", "--security-opt", "no-new-privileges")
-    rules = ",".join(f"MAP {host} {where}" for host, where in (hosts or {}).items())
-    told = [word for key, value in (("PORT", PORT), ("CA", ca), ("HOSTS", rules)) for word in ("-e", f"{key}={value}")]
-    docker("run", "-d", "--name", name, "--network", network, *limits, *told, IMAGE)
+    settings = ("-e", f"PORT={PORT}", "-e", f"CA={chr(10).join(authorities)}", "-e", f"HOSTS={hosts}")
+    docker("run", "-d", "--name", name, "--network", network, *limits, *settings, IMAGE)
     try:
         _wait(name)
         with sync_playwright() as driver:
