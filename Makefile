@@ -73,7 +73,7 @@ test-database: bootstrap ## database killed under load, moves of the index kille
 	@SECUREPACS_DATABASE_KILLS=$(KILLS) .venv/bin/python -m pytest -q -s tests/lifecycle/database --timeout=0
 
 .PHONY: bench bench-policies
-bench: bootstrap ## every figure of docs/performance.md, in about an hour; ARGS="--groups ingest" for some
+bench: bootstrap ## every figure of docs/performance.md, in about seventy minutes; ARGS="--groups ingest" for some
 	@PYTHONPATH=tests .venv/bin/python -m bench $(ARGS)
 	@PYTHONPATH=tests .venv/bin/python docs/performance.py
 bench-policies: bootstrap ## what the policies cost: previews with and without them, and their time as a program grows

@@ -17,7 +17,6 @@ from playwright.sync_api import Browser, BrowserContext, StorageState
 
 from bench import slices
 from bench.stand import HERE, NAME, SENDER, Contender, Stand, build, run
-from deployed.chromium import NAME as CHROMIUM
 from deployed.chromium import chromium
 from deployed.deployment import docker
 from deployed.elsewhere import address_of
@@ -27,6 +26,7 @@ from securepacs.clinic import Images
 _CLINIC, _OPEN = "https://localhost:8443", "http://open.localhost"
 _VIEWER = HERE.parents[1] / "infra" / "securepacs" / "images" / "viewer"
 _PERSON = "anna"
+_CHROMIUM = f"{NAME}-chromium"
 _PROBE = (HERE / "viewing.js").read_text(encoding="utf-8")
 
 
@@ -123,18 +123,18 @@ def room(stand: Stand) -> Iterator[Room]:
         stand.shell(contender.dcmtk("storescu +sd", SENDER) + f" {stand.folder}/images/{slices.FOLDER}")
     opened = _open_viewer(stand.folder / "open-viewer")
     where = address_of(opened, f"{NAME}-third")
-    theirs = {**stock.containers, "viewer": opened, "browser": CHROMIUM}
-    ours = {**clinic.containers, "viewer": f"{NAME}-viewer", "sign-in": f"{NAME}-sign-in", "browser": CHROMIUM}
+    theirs = {**stock.containers, "viewer": opened, "browser": _CHROMIUM}
+    ours = {**clinic.containers, "viewer": f"{NAME}-viewer", "sign-in": f"{NAME}-sign-in", "browser": _CHROMIUM}
     readers = {
         "stock": Reader(dataclasses.replace(stock, containers=theirs, web=f"http://{where}"), _OPEN),
         "clinic": Reader(dataclasses.replace(clinic, containers=ours), _CLINIC),
     }
-    hosts = {"localhost": clinic.host, "open.localhost": where}
+    hosts = f"MAP localhost {clinic.host},MAP open.localhost {where}"
     ca = (stand.folder / "bundles" / SENDER / "ca.pem").read_text(encoding="ascii")
     password = json.loads(stand.stack.securepacs("password", _PERSON, "--json"))["password"]
     client = f"{NAME}-client"
     try:
-        with _inside(stand.pid(client)), chromium(ca, network=f"container:{client}", hosts=hosts) as browser:
+        with _inside(stand.pid(client)), chromium(ca, hosts=hosts, name=_CHROMIUM, network=f"container:{client}") as browser:
             yield Room(stand, browser, readers, password)
     finally:
         docker("rm", "-f", opened, check=False)

@@ -2,7 +2,7 @@
 (() => {
   'use strict';
   const BITS = 8, CELL = 32 / 512;
-  const viewing = { first: null, frames: {}, keys: [], drawn: [], waiting: 0 };
+  const viewing = { first: null, frames: {}, keys: [], drawn: [] };
   window.viewing = viewing;
 
   const number = canvas => {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import requests
@@ -15,36 +15,35 @@ IMAGE, NAME, PORT = "securepacs-test-chromium", "securepacs-test-chromium", 1922
 
 
 @contextmanager
-def chromium(*authorities: str, network: str = "host", hosts: Mapping[str, str] | None = None) -> Iterator[Browser]:
+def chromium(*authorities: str, hosts: str = "", name: str = NAME, network: str = "host") -> Iterator[Browser]:
     """Start the browser in this process's network; it trusts these authorities (PEM), and no other that Debian does not.
 
-    `network` is the engine's name of it; `hosts` says where the browser finds hosts of these names.
+    `hosts` says where names are found that no name server knows (Chromium's --host-resolver-rules); `name` is the container's,
+    `network` the engine's name of this process's network.
     """
     docker("build", "-q", "--network", "host", "-t", IMAGE, str(HERE / "images" / "chromium"), seconds=600)
-    docker("rm", "-f", NAME, check=False)
+    docker("rm", "-f", name, check=False)
     limits = ("--memory", "3g", "--shm-size", "512m", "--cap-drop", "ALL", "--security-opt", "no-new-privileges")
-    rules = ",".join(f"MAP {name} {where}" for name, where in (hosts or {}).items())
-    settings = {"PORT": PORT, "CA": "\n".join(authorities), "HOSTS": rules}
-    told = [word for name, value in settings.items() for word in ("-e", f"{name}={value}")]
-    docker("run", "-d", "--name", NAME, "--network", network, *limits, *told, IMAGE)
+    settings = ("-e", f"PORT={PORT}", "-e", f"CA={chr(10).join(authorities)}", "-e", f"HOSTS={hosts}")
+    docker("run", "-d", "--name", name, "--network", network, *limits, *settings, IMAGE)
     try:
-        _wait()
+        _wait(name)
         with sync_playwright() as driver:
             browser = driver.chromium.connect_over_cdp(f"http://127.0.0.1:{PORT}")
             yield browser
             browser.close()
     finally:
-        docker("rm", "-f", NAME, check=False)
+        docker("rm", "-f", name, check=False)
 
 
-def _wait() -> None:
+def _wait(name: str) -> None:
     end = time.monotonic() + 60
     while True:
         try:
             requests.get(f"http://127.0.0.1:{PORT}/json/version", timeout=2).raise_for_status()
         except requests.RequestException:
             if time.monotonic() > end:
-                raise RuntimeError(f"Chromium does not answer:\n{docker('logs', NAME, check=False)[-2000:]}") from None
+                raise RuntimeError(f"Chromium does not answer:\n{docker('logs', name, check=False)[-2000:]}") from None
             time.sleep(0.2)
         else:
             return

@@ -323,7 +323,7 @@ def test_who_is_locked_out_leaves_at_once(clinic: Clinic) -> None:
 
 def test_in_a_real_browser(clinic: Clinic) -> None:
     """A clinician follows the link, proves herself at the provider, sees the list of studies, and signs out at both."""
-    with chromium(clinic.ca.read_text(encoding="ascii"), clinic.provider.authority, hosts={HOST: "127.0.0.1"}) as browser:
+    with chromium(clinic.ca.read_text(encoding="ascii"), clinic.provider.authority, hosts=f"MAP {HOST} 127.0.0.1") as browser:
         page = browser.new_context(viewport={"width": 1280, "height": 900}).new_page()
         page.set_default_timeout(60_000)
         page.goto(f"{BASE}/")
