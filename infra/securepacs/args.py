@@ -101,6 +101,26 @@ class ImagesArgs(TypedDict):
     sign_in: NotRequired[str]
 
 
+class IdentityProviderArgs(TypedDict):
+    """An OpenID provider, and the client that the clinic is there."""
+
+    issuer: str
+    login_url: str
+    token_url: str
+    keys_url: str
+    sign_out_url: NotRequired[str]
+    authority: NotRequired[str]
+    client_id: str
+    client_secret: NotRequired[pulumi.Input[str]]
+    client_secret_file: NotRequired[str]
+    scopes: NotRequired[list[str]]
+    name_claim: NotRequired[str]
+    role_claim: NotRequired[str]
+    roles: dict[str, str]
+    ask_again: NotRequired[bool]
+    locked_out: NotRequired[list[str]]
+
+
 class SignInArgs(TypedDict):
     """How people sign in in a browser, and how long that lasts."""
 
@@ -108,6 +128,7 @@ class SignInArgs(TypedDict):
     session_hours: NotRequired[int]
     wrong_passwords: NotRequired[int]
     wrong_passwords_per_name: NotRequired[int]
+    oidc: NotRequired[IdentityProviderArgs]
 
 
 class BackupArgs(TypedDict):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pulumi
 
-from securepacs import resources, sign_in, viewer
+from securepacs import gateway, resources, sign_in, viewer
 from securepacs.target import container_name
 
 if TYPE_CHECKING:
@@ -34,7 +34,8 @@ def declare_browser(pacs: SecurePacs, network: resources.Network | None, people:
     if network is None:
         return AttachedBrowser()
     parts = [_viewer(pacs, network), _sign_in(pacs, network, people)]
-    return AttachedBrowser([resources.Attachment(network.name)], [part for part in parts if part is not None])
+    names = [gateway.BROWSER_NAME] if pacs._clinic.sign_in.oidc else None
+    return AttachedBrowser([resources.Attachment(network.name, aliases=names)], [part for part in parts if part is not None])
 
 
 def _viewer(pacs: SecurePacs, network: resources.Network) -> resources.Container | None:
@@ -54,10 +55,13 @@ def _sign_in(pacs: SecurePacs, network: resources.Network, people: Mapping[str, 
     clinic = pacs._clinic
     image = pacs._image("sign-in", further={"OAUTH2_PROXY": clinic.images.sign_in})
     cookie = pacs._password("session-cookie", clinic.rotations.login, length=32)
+    provider = clinic.sign_in.oidc
     secrets = pulumi.Output.all(
-        cookie=cookie.value, people=pulumi.Output.all(**{name: password.bcrypt for name, password in people.items()})
-    ).apply(lambda known: sign_in.sign_in_files(clinic, sign_in.SignInSecrets(known["cookie"], known["people"])))
-    volume, files = pacs._files("sign-in", image, sign_in.UID, list(sign_in.FILE_NAMES), secrets)
+        cookie=cookie.value,
+        people=pulumi.Output.all(**({} if provider else {name: password.bcrypt for name, password in people.items()})),
+        client=pulumi.Output.secret(pacs._client_secret or ""),
+    ).apply(lambda known: sign_in.sign_in_files(clinic, sign_in.SignInSecrets(known["cookie"], known["people"], known["client"])))
+    volume, files = pacs._files("sign-in", image, sign_in.UID, list(sign_in.file_names(clinic)), secrets)
     return _container(
         pacs,
         "sign-in",
@@ -66,7 +70,9 @@ def _sign_in(pacs: SecurePacs, network: resources.Network, people: Mapping[str, 
         network,
         mounts=[resources.Mount(volume.name, sign_in.FOLDER)],
         # Names and hashes are not among them: it reads those anew by itself, and nobody is refused meanwhile.
-        restart_on={name: files.revisions[name] for name in sign_in.RESTARTS_FOR},
+        restart_on={name: files.revisions[name] for name in sign_in.restarts_for(clinic)},
+        # Its provider's hosts are the gateway, for it alone: it knows no name server, and has no other way out.
+        links={host: container_name(clinic, "gateway") for host, _ in provider.hosts()} if provider else None,
     )
 
 
@@ -76,6 +82,7 @@ def _container(
     module: ModuleType,
     image: resources.Image,
     network: resources.Network,
+    links: Mapping[str, str] | None = None,
     **own: Any,  # noqa: ANN401 - Container's own arguments
 ) -> resources.Container | None:
     """Declare one of the two; `module` knows its user and its name on the network."""
@@ -86,7 +93,7 @@ def _container(
         name=container_name(pacs._clinic, part),
         image=image.image_id,
         user=f"{module.UID}:{module.GID}",
-        networks=[resources.Attachment(network.name, aliases=[module.HOST])],
+        networks=[resources.Attachment(network.name, aliases=[module.HOST], links=links)],
         dns=["127.0.0.1"],
         memory_mb=_MEMORY_MB,
         cpus=pacs._clinic.limits.cpus,

@@ -21,6 +21,7 @@ from securepacs.bundles import write_bundle
 from securepacs.clinic import clinic_schema
 from securepacs.commands import database as cli_database
 from securepacs.commands import keys as cli_keys
+from securepacs.commands import provider as cli_provider
 from securepacs.commands import verify as cli_verify
 from securepacs.commands.deployment import (
     bring_up,
@@ -37,6 +38,7 @@ from securepacs.commands.terminal import Config, Json, Stack, Yes, consents, not
 from securepacs.errors import ConfigurationError, ExpiryError, NotFoundError, RefusedError, SecurePacsError
 from securepacs.failures import engine_failed, known_failure
 from securepacs.gateway import slug
+from securepacs.identity_provider import IdentityProvider
 from securepacs.index.errand import sweep
 from securepacs.policies import Policies, policy_settings
 from securepacs.provider.adapter import whole_schema
@@ -56,6 +58,7 @@ app.add_typer(cli_keys.rotate, name="rotate")
 app.command()(cli_keys.revoke)
 app.command()(cli_database.database)
 app.command()(cli_verify.verify)
+app.command()(cli_provider.provider)
 
 
 @app.command()
@@ -81,7 +84,7 @@ def up(stack: Stack = "dev", config: Config = None, as_json: Json = False) -> No
     renewed = [peer for peer in target["peers"] if any(name.endswith(f"-peer-{slug(peer)}") for name in done.progress.renewed)]
     if renewed:
         told.print(f"hand over new bundles to {', '.join(renewed)}: the old ones work until they expire or are revoked", soft_wrap=True)
-    _tell_next_step(stack, target)
+    _tell_next_step(stack, target, done.clinic.sign_in.oidc)
 
 
 def _tell_first_expiry(certificates: dict[str, dict[str, str]]) -> None:
@@ -94,16 +97,23 @@ def _tell_first_expiry(certificates: dict[str, dict[str, str]]) -> None:
     )
 
 
-def _tell_next_step(stack: str, target: dict[str, Any]) -> None:
+def _who_reads(users: dict[str, Any], option: str, provider: IdentityProvider | None) -> str:
+    """Name somebody who may look at images, and how they sign in."""
+    if provider:
+        return f"as anybody with a role at {provider.name}"
+    reader = min(users, key=lambda user: users[user]["role"] == "admin")
+    return f"as {reader}: securepacs password {reader}{option}"
+
+
+def _tell_next_step(stack: str, target: dict[str, Any], provider: IdentityProvider | None) -> None:
     dicom = target["dicom"]
     option = stack_option(stack)
     told.print(f"DICOM  {dicom['host']}:{dicom['port']}  AE title {dicom['ae_title']}  (mutual TLS)", highlight=False)
     told.print(f"HTTPS  {target['https']['base_url']}", highlight=False)
     if "viewer" in target["inside"]:
-        reader = min(target["https"]["users"], key=lambda user: target["https"]["users"][user]["role"] == "admin")
         port = target["https"]["base_url"].rpartition(":")[2]
         place = f"https://{target['https']['server_name']}:{port}"
-        told.print(f"IMAGES {place}  as {reader}: securepacs password {reader}{option}", highlight=False)
+        told.print(f"IMAGES {place}  {_who_reads(target['https']['users'], option, provider)}", highlight=False)
     storing = next(
         (peer for peer, rights in target["peers"].items() if {"echo", "store"} <= set(rights["verbs"]) and "plaintext" not in rights), None
     )

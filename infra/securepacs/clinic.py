@@ -12,13 +12,13 @@ from pydantic import AfterValidator, Field, IPvAnyAddress, ValidationError, mode
 from pydantic_core import ErrorDetails
 
 from securepacs.errors import ConfigurationError
+from securepacs.identity_provider import IdentityProvider
 from securepacs.own_authority import OwnAuthority
 from securepacs.peers import AETitle, Declared, HostName, Peer, Port
+from securepacs.roles import Role
 
 #: The key of the stack's configuration that holds the clinic.
 CONFIG_KEY = "securepacs:clinic"
-
-Role = Literal["viewer", "clinician", "admin"]
 
 Database = Literal["sqlite", "postgresql"]
 DATABASES: tuple[Database, ...] = get_args(Database)
@@ -167,6 +167,8 @@ class SignIn(Declared):
     """Wrong passwords for one name from one network address in 10 minutes; after that the two wait (429)."""
     wrong_passwords_per_name: Annotated[int, Field(ge=1, le=10_000)] = 60
     """The same for one name from all addresses together."""
+    oidc: IdentityProvider | None = None
+    """The identity provider at which people sign in; by default they do here, with the passwords of `people`."""
 
 
 class Backup(Declared):
@@ -246,8 +248,10 @@ class Clinic(Declared):
         ):
             for name in _repeated(names):
                 yield f"{kind}: the name '{name}' stands more than once (case is not counted, the archive's own counts); each is unique"
-        if self.viewer and not self.people:
-            yield "people: got nobody; a clinic with a viewer declares who signs in"
+        if self.viewer and not self.people and not self.sign_in.oidc:
+            yield "people: got nobody; a clinic with a viewer declares who signs in, or sign_in.oidc"
+        if self.sign_in.oidc and not self.viewer:
+            yield "sign_in.oidc: got a provider without a viewer; only browsers are sent to one (viewer: true)"
         if self.sign_in.idle_minutes >= self.sign_in.session_hours * 60:
             yield "sign_in.idle_minutes: is less than session_hours, else no session ever ends by being idle"
         for serial in _repeated(entry.serial for entry in self.revoked):

@@ -14,7 +14,8 @@ from securepacs.args import SecurePacsArgs
 from securepacs.browser_wiring import AttachedBrowser, declare_browser
 from securepacs.clinic import Endpoint, parse_clinic
 from securepacs.database_wiring import AttachedDatabase, declare_database
-from securepacs.signer import signer, take_secret
+from securepacs.secret_arguments import AUTHORITY_KEY, CLIENT_SECRET, client_secret, take_secrets
+from securepacs.signer import signer
 from securepacs.target import container_name, target
 from securepacs.trust import Trust, counted
 
@@ -62,11 +63,13 @@ class SecurePacs(pulumi.ComponentResource):
     """Certificate -> serial, notAfter; and the revocation list's nextUpdate."""
 
     def __init__(self, name: str, args: SecurePacsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        declared, own_key = take_secret(args)
+        declared, secrets = take_secrets(args)
         super().__init__("securepacs:index:SecurePacs", name, declared, opts)
         self._name = name
         self._clinic = parse_clinic(declared)
-        self._own = signer(self._clinic.own_authority, own_key) if self._clinic.own_authority else None
+        self._own = signer(self._clinic.own_authority, secrets.get(AUTHORITY_KEY)) if self._clinic.own_authority else None
+        provider = self._clinic.sign_in.oidc
+        self._client_secret = client_secret(provider, secrets.get(CLIENT_SECRET)) if provider else None
         self._owner: _Owner = {"stack": f"{pulumi.get_project()}/{pulumi.get_stack()}", "component": name}
         self._chosen: list[resources.Network] = []
         self._wire()
@@ -77,8 +80,9 @@ class SecurePacs(pulumi.ComponentResource):
     def _wire(self) -> None:
         clinic, rotations = self._clinic, self._clinic.rotations
         trust = Trust(self._name, clinic, self, self._own)
+        slow_hash = (clinic.viewer and not clinic.sign_in.oidc) or None
         people = {
-            person.name: self._password(f"person-{person.name}", rotations.people.get(person.name, 0), slow_hash=clinic.viewer or None)
+            person.name: self._password(f"person-{person.name}", rotations.people.get(person.name, 0), slow_hash=slow_hash)
             for person in clinic.people
         }
         archive_login = self._password("archive-login", rotations.login, length=40)

@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -14,8 +15,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from securepacs import sign_in, viewer
 from securepacs.clinic import Clinic
+from securepacs.identity_provider import IdentityProvider
 from securepacs.peers import AE_TITLE_LENGTH, Peer
-from securepacs.routes import OPEN_PATHS, SIGN_IN, SIGN_OUT, methods, routes
+from securepacs.routes import FROM_PROVIDER, SIGN_IN, SIGN_OUT, methods, open_paths, routes
 
 #: The user that HAProxy runs as, in the image and in the files' ownership.
 UID = GID = 10101
@@ -38,6 +40,12 @@ WRONG_PASSWORD_MS, REFUSED_MS = 120, 1000
 
 #: The name under which only the inner network knows the gateway.
 INNER_NAME = "gateway-inner"
+
+#: The name under which only the sign-in knows it, where the clinic has an identity provider.
+BROWSER_NAME = "gateway-browser"
+
+#: So often in 10 minutes one source may come back from the identity provider.
+MOST_RETURNS = 600
 
 #: DICOM PS3.15 B.12: what BCP 195 recommends; AES-128 first, because it is the cheaper of two that are both enough.
 TLS12_CIPHERS = (
@@ -150,12 +158,16 @@ def _browser(clinic: Clinic) -> dict[str, Any] | None:
     """Give what people in a browser need; None for a clinic without a viewer."""
     if not clinic.viewer:
         return None
+    provider = clinic.sign_in.oidc
     return {
         "cookie": sign_in.COOKIE,
         "sign_in": SIGN_IN,
-        "sign_in_methods": " ".join(OPEN_PATHS[SIGN_IN]),
         "sign_out": SIGN_OUT,
-        "sign_out_methods": " ".join(OPEN_PATHS[SIGN_OUT]),
+        "open_paths": open_paths(clinic),
+        "check_path": sign_in.CHECK_PATH,
+        "role_values": sign_in.role_values(clinic),
+        "name_header": sign_in.PROVIDED_NAME_HEADER if provider else sign_in.USER_HEADER,
+        "provider": _provider(provider) if provider else None,
         "settings": clinic.sign_in,
         "viewer": f"{viewer.HOST}:{viewer.PORT}",
         "sign_in_server": f"{sign_in.HOST}:{sign_in.PORT}",
@@ -164,6 +176,31 @@ def _browser(clinic: Clinic) -> dict[str, Any] | None:
         "refused_ms": REFUSED_MS,
         "page_policy": viewer.CONTENT_SECURITY_POLICY,
         "sign_in_policy": viewer.SIGN_IN_SECURITY_POLICY,
+    }
+
+
+def _end_session(provider: IdentityProvider) -> str | None:
+    """Give where a sign-out leads to end the session at the provider too, as a log format of HAProxy's (RP-Initiated Logout 1.0, 2)."""
+    if provider.sign_out_url is None:
+        return None
+    asked = f"{provider.sign_out_url}?client_id={quote(provider.client_id, safe='')}&post_logout_redirect_uri={quote('https://', safe='')}"
+    return f"{asked.replace('%', '%%')}%[var(txn.host),url_enc]{quote('/', safe='').replace('%', '%%')}"
+
+
+def _provider(provider: IdentityProvider) -> dict[str, Any]:
+    """Give what people who sign in at an identity provider need."""
+    ways: dict[int, list[str]] = {}
+    for host, port in provider.hosts():
+        ways.setdefault(port, []).append(host)
+    return {
+        "name": provider.name,
+        "role_claim": provider.role_claim,
+        "end_session": _end_session(provider),
+        "generation": sign_in.provider_generation(provider),
+        "back": FROM_PROVIDER,
+        "returns": MOST_RETURNS,
+        "own_name": BROWSER_NAME,
+        "ways": ways,
     }
 
 
@@ -232,7 +269,8 @@ _FILE_NAMES = (
 
 def gateway_file_names(clinic: Clinic) -> list[str]:
     """Name the gateway's files, which are known before their content is."""
-    return [*_FILE_NAMES, *(pinned_file(peer) for peer in clinic.with_tls() if peer.certificate)]
+    provided = ["locked.list"] if clinic.sign_in.oidc else []
+    return [*_FILE_NAMES, *provided, *(pinned_file(peer) for peer in clinic.with_tls() if peer.certificate)]
 
 
 def _map(rows: Mapping[str, str]) -> str:
@@ -258,5 +296,6 @@ def gateway_files(clinic: Clinic, secrets: GatewaySecrets) -> dict[str, str]:
         # What the reload ends: associations of peers that are not in the one, or whose certificate is in the other.
         "peers.list": "".join(f"{slug(peer.ae_title)}\n" for peer in clinic.peers),
         "revoked.list": "".join(f"{slug(entry.peer)} {entry.serial}\n" for entry in clinic.revoked if entry.peer),
+        **({"locked.list": "".join(f"{name}\n" for name in clinic.sign_in.oidc.locked_out)} if clinic.sign_in.oidc else {}),
         **pinned,
     }

@@ -8,7 +8,6 @@ kept in the encrypted state alone, since the provider signs with it (`signer.py`
 from __future__ import annotations
 
 import datetime
-import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -21,14 +20,13 @@ from pydantic import AfterValidator, model_validator
 from securepacs.errors import ConfigurationError
 from securepacs.peers import SMALLEST_RSA_BITS, Declared, strong
 from securepacs.provider import pki
+from securepacs.secret_file import named_from_the_root, read_secret
 
 #: The argument that holds one's own authority, and the secret in it.
 KEY, SECRET = "own_authority", "key"
 
 #: Where a mistake stands.
 WHERE = f"securepacs:clinic.{KEY}"
-
-_OTHERS_MAY_READ = stat.S_IRGRP | stat.S_IROTH
 
 
 def _issuing(certificate: x509.Certificate) -> str | None:
@@ -75,18 +73,12 @@ def _authority(pem: str) -> str:
     return pem
 
 
-def _key_file(path: str) -> str:
-    if not Path(path).expanduser().is_absolute():
-        raise ValueError("a key's file is named from the root or from ~, so that every way to run this clinic finds the same")
-    return path
-
-
 class OwnAuthority(Declared):
     """A self-signed authority that signs for this clinic alone, in place of the one that would be made."""
 
     certificate: Annotated[str, AfterValidator(_authority)]
     """PEM of the authority's certificate: self-signed, CA:TRUE, keyCertSign and cRLSign, in date."""
-    key_file: Annotated[str, AfterValidator(_key_file)] | None = None
+    key_file: Annotated[str, AfterValidator(named_from_the_root)] | None = None
     """File of its private key (PEM, not encrypted, mode 0600) on the machine that deploys; a program gives the secret `key` instead."""
 
     @model_validator(mode="before")
@@ -115,15 +107,7 @@ class OwnAuthority(Declared):
         if self.key_file is None:
             do = "name the file of the authority's key"
             raise ConfigurationError(where, got="nothing", expected="a file (or, from a program, the secret `key`)", do=do)
-        path = Path(self.key_file).expanduser()
-        try:
-            mode, key = path.stat().st_mode, path.read_text(encoding="ascii")
-        except OSError as error:
-            raise ConfigurationError(where, got=f"{path}: {error.strerror}", expected="a file that can be read") from None
-        except UnicodeDecodeError:
-            raise ConfigurationError(where, got=f"{path}, which is no text", expected="a private key in PEM") from None
-        if mode & _OTHERS_MAY_READ:
-            raise ConfigurationError(where, got=f"{path}, which others may read", expected="mode 0600", do=f"run `chmod 600 {path}`")
+        key = read_secret(Path(self.key_file), where, "a private key in PEM")
         try:
             pki.Authority.load(self.certificate, key)
         except pki.PkiError as wrong:

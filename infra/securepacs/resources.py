@@ -76,6 +76,8 @@ class Attachment:
     name: Text
     aliases: Texts | None = None
     ipv4: Text | None = None
+    links: TextMap | None = None
+    """Names that this container alone knows here: name -> the container that it means."""
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from securepacs.clinic import Clinic, Role
+from securepacs.clinic import Clinic
+from securepacs.roles import Role
 
 READ = ("GET",)
 
@@ -61,9 +62,17 @@ VIEWER_ROUTES = (
     Route("session", EVERYBODY, READ, r"^/session$", "gateway"),
 )
 
-#: Paths of such a clinic that nobody must be signed in for, with their methods.
-SIGN_IN, SIGN_OUT = "/oauth2/sign_in", "/oauth2/sign_out"
-OPEN_PATHS = {SIGN_IN: ("GET", "POST"), SIGN_OUT: ("GET",)}
+#: Paths of such a clinic that nobody must be signed in for: the page and its form, the way out; to the provider and back from it.
+SIGN_IN, SIGN_OUT, TO_PROVIDER, FROM_PROVIDER = "/oauth2/sign_in", "/oauth2/sign_out", "/oauth2/start", "/oauth2/callback"
+
+
+def open_paths(clinic: Clinic) -> dict[str, tuple[str, ...]]:
+    """Give the paths that nobody must be signed in for, with their methods."""
+    if not clinic.viewer:
+        return {}
+    if clinic.sign_in.oidc:
+        return dict.fromkeys((SIGN_IN, SIGN_OUT, TO_PROVIDER, FROM_PROVIDER), READ)
+    return {SIGN_IN: (*READ, "POST"), SIGN_OUT: READ}
 
 
 def routes(clinic: Clinic) -> tuple[Route, ...]:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 import pulumi
 
 from securepacs.errors import ConfigurationError
-from securepacs.own_authority import KEY, SECRET, WHERE, OwnAuthority
+from securepacs.own_authority import WHERE, OwnAuthority
 from securepacs.provider import pki
 
 
@@ -21,14 +18,6 @@ class OwnSigner:
         self.key_pem: pulumi.Output[str] = pulumi.Output.secret(key)
         self.not_after = pulumi.Output.from_input(pki.timestamp(certificate.not_valid_after_utc))
         self.serial = pulumi.Output.from_input(pki.serial(certificate))
-
-
-def take_secret(args: Mapping[str, Any]) -> tuple[dict[str, Any], pulumi.Input[str] | None]:
-    """Part a component's arguments from the one secret in them: the rest is the clinic, which is validated and shown."""
-    own = args.get(KEY)
-    if not isinstance(own, Mapping) or SECRET not in own:
-        return dict(args), None
-    return {**args, KEY: {name: value for name, value in own.items() if name != SECRET}}, own[SECRET]
 
 
 def signer(own: OwnAuthority, key: pulumi.Input[str] | None) -> OwnSigner:

@@ -13,7 +13,7 @@ from securepacs.database import PORT as PORT_DATABASE
 from securepacs.database import uses_postgresql
 from securepacs.gateway import PORT_DICOM, PORT_HTTPS, egress_ports
 from securepacs.peers import Peer, Verb
-from securepacs.routes import OPEN_PATHS, SIGN_IN, SIGN_OUT, Route, routes_of
+from securepacs.routes import SIGN_IN, SIGN_OUT, Route, open_paths, routes_of
 
 VERSION = 1
 
@@ -95,6 +95,8 @@ def _recovery(clinic: Clinic) -> dict[str, Any]:
 def _listeners(clinic: Clinic) -> dict[str, list[int]]:
     """Give the ports on which each part listens inside, beyond loopback."""
     gateway = [PORT_DICOM, PORT_HTTPS, *(peer.plaintext.port for peer in clinic.peers if peer.plaintext)]
+    if clinic.sign_in.oidc:
+        gateway += sorted({port for _, port in clinic.sign_in.oidc.hosts()} - set(gateway))
     inner = {
         "archive": [ARCHIVE_DICOM, ARCHIVE_HTTP],
         **({"database": [PORT_DATABASE]} if uses_postgresql(clinic) else {}),
@@ -109,12 +111,13 @@ def _rules(allowed: list[Route]) -> list[dict[str, Any]]:
 
 def _open(clinic: Clinic) -> dict[str, list[dict[str, Any]]]:
     """Give what nobody must be signed in for, as the harness calls it."""
-    return {"anonymous": [{"methods": list(verbs), "route": f"^{path}$"} for path, verbs in OPEN_PATHS.items()]} if clinic.viewer else {}
+    paths = open_paths(clinic)
+    return {"anonymous": [{"methods": list(verbs), "route": f"^{path}$"} for path, verbs in paths.items()]} if paths else {}
 
 
 def _sign_in(clinic: Clinic) -> dict[str, Any]:
     """Say how people sign in in a browser, where that is by a form of the clinic's own."""
-    if not clinic.viewer:
+    if not clinic.viewer or clinic.sign_in.oidc:
         return {}
     form = {"path": SIGN_IN, "name_field": "username", "password_field": "password", "to_field": "rd"}
     session = {"cookie": sign_in.COOKIE, "sign_out": SIGN_OUT, "check": "/session", "idle_minutes": clinic.sign_in.idle_minutes}

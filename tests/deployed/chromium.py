@@ -15,12 +15,16 @@ IMAGE, NAME, PORT = "securepacs-test-chromium", "securepacs-test-chromium", 1922
 
 
 @contextmanager
-def chromium(ca: str) -> Iterator[Browser]:
-    """Start the browser in this host's network; it trusts the authority `ca` (PEM), and no other that Debian does not."""
+def chromium(*authorities: str, hosts: str = "") -> Iterator[Browser]:
+    """Start the browser in this host's network; it trusts these authorities (PEM), and no other that Debian does not.
+
+    `hosts` says where names are found that no name server knows (Chromium's --host-resolver-rules).
+    """
     docker("build", "-q", "--network", "host", "-t", IMAGE, str(HERE / "images" / "chromium"), seconds=600)
     docker("rm", "-f", NAME, check=False)
     limits = ("--memory", "3g", "--shm-size", "512m", "--cap-drop", "ALL", "--security-opt", "no-new-privileges")
-    docker("run", "-d", "--name", NAME, "--network", "host", *limits, "-e", f"PORT={PORT}", "-e", f"CA={ca}", IMAGE)
+    settings = ("-e", f"PORT={PORT}", "-e", f"CA={chr(10).join(authorities)}", "-e", f"HOSTS={hosts}")
+    docker("run", "-d", "--name", NAME, "--network", "host", *limits, *settings, IMAGE)
     try:
         _wait()
         with sync_playwright() as driver:

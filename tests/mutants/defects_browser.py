@@ -113,7 +113,7 @@ RIGHTS = (
         "the name that is given beside a session is believed, whatever its password",
         ("session.two-credentials",),
         both(
-            replaced("!is_sign_out !{ http_auth_type -m str Basic } session_open", "!is_sign_out session_open"),
+            replaced("!is_open !{ http_auth_type -m str Basic } session_open", "!is_open session_open"),
             replaced(SESSION, SESSION + NAMED_BY_PASSWORD),
         ),
     ),

@@ -7,7 +7,7 @@ from typing import Any, get_args, get_origin, get_type_hints, is_typeddict
 import pulumi
 import pytest
 
-from securepacs import args, clinic, own_authority, peers
+from securepacs import args, clinic, identity_provider, own_authority, peers
 from securepacs.peers import Declared
 
 PAIRS = [
@@ -22,6 +22,7 @@ PAIRS = [
     (args.ImagesArgs, clinic.Images),
     (args.BackupArgs, clinic.Backup),
     (args.SignInArgs, clinic.SignIn),
+    (args.IdentityProviderArgs, identity_provider.IdentityProvider),
     (args.RevocationArgs, clinic.Revocation),
     (args.PeerArgs, peers.Peer),
     (args.PlaintextArgs, peers.Plaintext),
@@ -29,7 +30,7 @@ PAIRS = [
 ]
 
 #: What a program alone may give: a secret has no place in a configuration.
-SECRETS = {args.OwnAuthorityArgs: {"key"}}
+SECRETS = {args.OwnAuthorityArgs: {"key"}, args.IdentityProviderArgs: {"client_secret"}}
 
 
 def _hints(typed: Any) -> dict[str, Any]:  # noqa: ANN401 - a typed dictionary has no type of its own

@@ -15,7 +15,7 @@ import pytest
 from securepacs.clinic import Images, parse_clinic
 from securepacs.errors import ConfigurationError
 from securepacs.gateway import gateway_files
-from securepacs.routes import OPEN_PATHS, ROUTES, VIEWER_ROUTES, routes_of
+from securepacs.routes import ROUTES, VIEWER_ROUTES, open_paths, routes_of
 from securepacs.sign_in import COOKIE, FILE_NAMES, SignInSecrets, generation, sign_in_files
 from securepacs.target import target
 from securepacs.viewer import CONTENT_SECURITY_POLICY
@@ -71,7 +71,7 @@ def test_the_target_file_says_how_people_sign_in(declared: dict[str, Any]) -> No
     form = (ROOT / "infra" / "securepacs" / "images" / "sign-in" / "sign_in.html").read_text(encoding="utf-8")
     assert [name for name, _ in fields_of(form, told.sign_in.name_field, told.sign_in.password_field)] == ["rd", "username", "password"]
     assert told.sign_in.to_field == "rd"
-    for path, methods in OPEN_PATHS.items():
+    for path, methods in open_paths(clinic).items():
         assert all(told.allows("anonymous", method, path) for method in methods)
         assert path in {told.sign_in.path, told.sign_in.sign_out}
     assert told.allows("viewer", "GET", told.sign_in.check)

@@ -20,7 +20,8 @@ from securepacs.clinic import parse_clinic
 from securepacs.errors import ConfigurationError
 from securepacs.own_authority import OwnAuthority
 from securepacs.provider import pki
-from securepacs.signer import signer, take_secret
+from securepacs.secret_arguments import AUTHORITY_KEY, take_secrets
+from securepacs.signer import signer
 from securepacs.state.stackfile import clinic_of
 
 NOW = datetime.datetime.now(datetime.UTC)
@@ -130,10 +131,10 @@ def test_a_relative_key_file_is_refused(declared: dict[str, Any]) -> None:
 def test_the_secret_is_parted_from_the_clinic(declared: dict[str, Any]) -> None:
     """The key that a program gives is taken out of what is validated, shown and registered."""
     key = pulumi.Output.secret(KEY)
-    clinic, taken = take_secret({**declared, "own_authority": {"certificate": CERTIFICATE, "key": key}})
-    assert taken is key
+    clinic, taken = take_secrets({**declared, "own_authority": {"certificate": CERTIFICATE, "key": key}})
+    assert taken[AUTHORITY_KEY] is key
     assert clinic["own_authority"] == {"certificate": CERTIFICATE}
-    assert take_secret(declared) == (declared, None)
+    assert take_secrets(declared) == (declared, {})
 
 
 def test_two_keys_are_one_too_many(tmp_path: Path) -> None:

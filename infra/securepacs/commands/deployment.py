@@ -87,8 +87,9 @@ def check_host(stack: str, clinic: Clinic) -> None:
 
 @dataclass(frozen=True)
 class Deployed:
-    """What a run ended with: the clinic's target, what expires and when, what was done, and the seconds that it took."""
+    """What a run ended with: the clinic and its target, what expires and when, what was done, and the seconds that it took."""
 
+    clinic: Clinic
     target: dict[str, Any]
     certificates: dict[str, dict[str, str]]
     progress: Progress
@@ -150,7 +151,7 @@ def bring_up(stack: str, config: Path | None, *, heeding: bool = True) -> Deploy
     seconds = time.monotonic() - begun
     tell_excused(progress)
     noted.print(f"[green]ready[/green] in {seconds:.1f} s: {progress.summary()}")
-    return Deployed(done.outputs["target"].value, done.outputs["certificates"].value, progress, seconds)
+    return Deployed(clinic, done.outputs["target"].value, done.outputs["certificates"].value, progress, seconds)
 
 
 def tell_excused(progress: Progress) -> None:

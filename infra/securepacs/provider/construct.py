@@ -17,7 +17,7 @@ from pulumi.provider.experimental.provider import ConstructResponse
 from pulumi.provider.experimental.schema import generate_schema
 from pulumi.runtime import rpc
 
-from securepacs import args, clinic, own_authority, peers
+from securepacs import args, clinic, identity_provider, own_authority, peers
 from securepacs.component import SecurePacs
 from securepacs.errors import ConfigurationError
 from securepacs.provider.fields import UNKNOWN
@@ -44,6 +44,7 @@ MODELS: Final[Mapping[type, type[BaseModel]]] = {
     args.ImagesArgs: clinic.Images,
     args.BackupArgs: clinic.Backup,
     args.SignInArgs: clinic.SignIn,
+    args.IdentityProviderArgs: identity_provider.IdentityProvider,
     args.RevocationArgs: clinic.Revocation,
     args.PeerArgs: peers.Peer,
     args.PlaintextArgs: peers.Plaintext,
@@ -53,7 +54,8 @@ MODELS: Final[Mapping[type, type[BaseModel]]] = {
 #: What is secret of the component's outputs, and of its arguments by the type that has it.
 SECRET_OUTPUTS: Final = frozenset({"bundles", "passwords"})
 _SECRET_ARGUMENTS: Final[Mapping[type, Mapping[str, str]]] = {
-    args.OwnAuthorityArgs: {own_authority.SECRET: "The authority's private key in PEM, not encrypted; in place of key_file."}
+    args.OwnAuthorityArgs: {own_authority.SECRET: "The authority's private key in PEM, not encrypted; in place of key_file."},
+    args.IdentityProviderArgs: {identity_provider.SECRET: "The client's secret at the provider; in place of client_secret_file."},
 }
 
 COMPONENT: Final = f"{NAME}:index:{SecurePacs.__name__}"

@@ -36,6 +36,7 @@ ATTACHMENT = Record(
     (
         Field("name", TEXT, "Name of the network.", required=True, validator=object_name),
         Field("aliases", ListOf(TEXT), "Names of the container on this network."),
+        Field("links", MapOf(TEXT), "Names that this container alone knows here: name -> the container that it means."),
         Field("ipv4", TEXT, "Fixed IPv4 address on this network.", validator=ipv4_address),
     ),
 )
@@ -205,8 +206,10 @@ def _mount(mount: Values) -> dict[str, Any]:
 
 
 def endpoint(attachment: Values) -> dict[str, Any]:
-    """Give an endpoint's settings: aliases, and the address where it is fixed."""
+    """Give an endpoint's settings: aliases, links, and the address where it is fixed."""
     settings: dict[str, Any] = {"Aliases": attachment.get("aliases", [])}
+    if "links" in attachment:
+        settings["Links"] = [f"{container}:{name}" for name, container in sorted(attachment["links"].items())]
     return settings | ({"IPAMConfig": {"IPv4Address": attachment["ipv4"]}} if "ipv4" in attachment else {})
 
 

@@ -49,7 +49,11 @@ def make(client: docker.APIClient, inputs: Values) -> str:
     try:
         for attachment in inputs["networks"][1:]:
             client.connect_container_to_network(
-                container_id, attachment["name"], ipv4_address=attachment.get("ipv4"), aliases=attachment.get("aliases")
+                container_id,
+                attachment["name"],
+                ipv4_address=attachment.get("ipv4"),
+                aliases=attachment.get("aliases"),
+                links=[(container, alias) for alias, container in attachment.get("links", {}).items()],
             )
         start(client, name, container_id)
         engine.wait_healthy(client, name, container_id, inputs["healthySeconds"])

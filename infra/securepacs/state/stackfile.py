@@ -67,7 +67,7 @@ def parse_stack_text(text: str, path: Path) -> dict[str, Any]:
 
 
 def clinic_of(content: dict[str, Any], path: Path, *, signs: bool = True) -> Clinic:
-    """Give the clinic that a configuration file declares; with `signs` the key of its own authority is held against it too.
+    """Give the clinic that a configuration file declares; with `signs` the secrets that it names by their files are read too.
 
     Raises ConfigurationError with one line for each bad input.
     """
@@ -77,4 +77,6 @@ def clinic_of(content: dict[str, Any], path: Path, *, signs: bool = True) -> Cli
     clinic = parse_clinic(declared)
     if signs and clinic.own_authority:
         clinic.own_authority.read_key()
+    if signs and clinic.sign_in.oidc:
+        clinic.sign_in.oidc.read_secret()
     return clinic
