@@ -196,3 +196,9 @@ def test_a_document_that_does_not_fit_is_refused(changes: dict[str, Any], told: 
     """Another provider's document, one without an endpoint, and a provider without PKCE are told, and nothing is printed."""
     with pytest.raises(ConfigurationError, match=told):
         section(IDP, {**DISCOVERED, **changes})
+
+
+def test_the_target_file_declares_no_form(declared: dict[str, Any]) -> None:
+    """Where people sign in at a provider there is no form of the clinic's own that the harness could fill; with one it is declared."""
+    assert "sign_in" not in target(parse_clinic(declared), "CA")["https"]
+    assert "sign_in" in target(parse_clinic({**declared, "sign_in": {}}), "CA")["https"]
