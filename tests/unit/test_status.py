@@ -101,7 +101,8 @@ def test_no_key_of_the_counts_is_a_strangers(whole: dict[str, Any]) -> None:
     """Keys are the hour, and the peer's name after its certificate and its AE title were held against each other."""
     text = configuration(whole)
     keys = set(re.findall(r"track-sc\d (\S+) table (?:refusals|seen|associations)", text))
-    assert keys == {"date,div(3600)", "int(0)", "var(sess.peer)", "date,div(3600),concat(/,sess.peer)"}
+    assert keys == {"date,div(3600)", "int(0)", "var(sess.peer)", "var(sess.hour),concat(/,sess.peer)"}
+    assert "set-var(sess.hour) date,div(3600)" in text
     for frontend in ("frontend dicom", "frontend plaintext_XR01"):
         rules = section(text, frontend)
         held = next(index for index, rule in enumerate(rules) if "lua.associate_rj_called" in rule)
@@ -231,3 +232,12 @@ def test_what_does_not_run_is_no_error() -> None:
     assert inventory.gateway_status(engine_with("clinic-a-gateway", b'{"name": "clinic-a"}'), "clinic-a") == {"name": "clinic-a"}
     assert inventory.stored_mb(engine_with("clinic-a-archive", b"12\t/var/lib/archive/db\n"), "clinic-a") == 12
     assert inventory.stored_mb(engine_with("other", b"12"), "clinic-a") is None
+
+
+@pytest.mark.parametrize("viewer", [True, False])
+def test_no_count_holds_an_association_up(declared: dict[str, Any], *, viewer: bool) -> None:
+    """No key of a count is the time itself: HAProxy would wait for it to change until the inspection's delay is over."""
+    text = configuration({**declared, "viewer": viewer})
+    tracked = [line for line in text.splitlines() if line.strip().startswith("tcp-request content track-sc")]
+    assert tracked
+    assert not [line for line in tracked if " date" in line]
