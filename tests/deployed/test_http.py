@@ -42,6 +42,8 @@ HARMFUL = (
 )
 PATHS = tuple(dict.fromkeys((*routes.PATHS, *HARMFUL)))
 
+_MISSING = f"/studies/{routes.NO_ORTHANC_ID}"
+
 NOT_ALLOWED = at(Layer.HTTP, {"403", "405", "400", "501"})
 NOT_SIGNED_IN = at(Layer.HTTP, {"401", "405", "400", "501"})
 MALFORMED = at(Layer.HTTP, {"400", "403", "405", "421", "414", "closed"})
@@ -160,6 +162,21 @@ def test_a_body_over_the_limit_is_refused(pacs: Pacs, claim: Claim) -> None:
     claim(_control(pacs, "carl")).refuses(attempt, layer=Layer.HTTP, code="413").require()
 
 
+
+
+@pytest.mark.parametrize("user", ["", "vera", "carl"])
+def test_a_refusal_tells_nothing_of_what_is_stored(pacs: Pacs, stored: Instance, user: str) -> None:
+    """Whoever is refused gets the same status, headers and body for a study that is stored and for one that is not."""
+    browser, login = web(pacs), pacs.login(user) if user else {}
+    pairs = [("DELETE", _existing(pacs, stored), _MISSING), ("GET", _existing(pacs, stored), _MISSING)]
+    if not user:
+        studies = "/dicom-web/studies"
+        pairs += [("GET", f"{studies}/{stored.study}{part}", f"{studies}/1.2.3{part}") for part in ("", "/metadata", "/series")]
+    for method, there, missing in pairs:
+        told = [browser.ask(method, path, login) for path in (there, missing)]
+        assert told[0].status_code == (403 if user else 401)
+        first, second = ((a.status_code, a.content, {k: v for k, v in a.headers.items() if k != "Date"}) for a in told)
+        assert first == second
 
 
 def test_an_administrator_deletes_one_study(pacs: Pacs, image: Instance, claim: Claim) -> None:
