@@ -154,14 +154,11 @@ def test_no_request_hides_in_another(pacs: Pacs, claim: Claim) -> None:
     claim(_control(pacs, "carl")).refuses_all(cases)
 
 
-
 def test_a_body_over_the_limit_is_refused(pacs: Pacs, claim: Claim) -> None:
     """A request that says it is larger than the clinic allows is refused before it is sent."""
     size = {"Content-Length": str(65 * 1000 * 1000), "Content-Type": "application/dicom"}
     attempt = _ask(pacs, "POST", "/dicom-web/studies", {**pacs.login("carl"), **size}, b"x")
     claim(_control(pacs, "carl")).refuses(attempt, layer=Layer.HTTP, code="413").require()
-
-
 
 
 @pytest.mark.parametrize("user", ["", "vera", "carl"])
