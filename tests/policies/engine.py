@@ -72,7 +72,16 @@ class Engine:
         }
 
     def run(self, run: Callable[[], None], *, up: bool = False, asked: Mapping[str, Any] | None = None, pack: Path | None = PACK) -> Ended:
-        """Preview a program, or bring it up, with the pack and what is configured for it."""
+        """Preview a program, or bring it up, with the pack and what is configured for it.
+
+        The SDK's reader of events stops as soon as the engine has ended while it sleeps, a tenth of a second, and then misses the last
+        of them (pulumi.automation._stack._watch_logs): a preview that failed without a word is asked again, which changes nothing.
+        """
+        ended = self._run(run, up=up, asked=asked, pack=pack)
+        unheard = not up and ended.failure and not ended.refused and not ended.advised
+        return self._run(run, up=up, asked=asked, pack=pack) if unheard else ended
+
+    def _run(self, run: Callable[[], None], *, up: bool, asked: Mapping[str, Any] | None, pack: Path | None) -> Ended:
         configuration = self.folder / "policies.json"
         configuration.write_text(json.dumps(asked or {}), encoding="utf-8")
         self.log.write_text("", encoding="utf-8")
