@@ -102,10 +102,21 @@ def hold_to_policies(stack: automation.Stack, policies: Policies, progress: Prog
     Raises PolicyError for what breaks one, DeploymentError where the preview fails.
     """
     try:
-        stack.preview(on_event=progress, color="never", suppress_outputs=True, **policies.options())
+        _preview(stack, policies, progress)
     except automation.CommandError as error:
         raise engine_failed(progress, error) from None
     policies.accept()
+
+
+def _preview(stack: automation.Stack, policies: Policies, progress: Progress) -> None:
+    """Preview with the policies. One that failed without a word is asked again: the SDK's reader of events may miss the last of them."""
+    options: dict[str, Any] = {"on_event": progress, "color": "never", "suppress_outputs": True, **policies.options()}
+    try:
+        stack.preview(**options)
+    except automation.CommandError:
+        if progress.refused or progress.problems:
+            raise
+        stack.preview(**options)
 
 
 def hold_before(stack: str, content: dict[str, Any]) -> None:
