@@ -167,6 +167,12 @@ def fetch_words(stack: Stack, target: Target) -> dict[str, str]:
     return passwords | {name: json.loads(stack.securepacs("token", name, "--json"))["token"] for name in target.https.machines}
 
 
+def forget_wrong_words(clinic: str) -> None:
+    """Let the gateway forget the wrong passwords and tokens that it counted, as it does by itself after ten minutes."""
+    tables = "; ".join(f"clear table {table}" for table in ("sources", "names", "names_of_sources"))
+    docker("exec", f"{clinic}-gateway", "bash", "-c", f"echo '@1 {tables}' | socat -t 5 - UNIX-CONNECT:/run/gateway/master.sock")
+
+
 def authority_of(stack: Stack) -> forge.Authority:
     """Give the clinic's authority with its key, to sign certificates that only it could: expired, not yet valid, for servers only."""
     (outputs,) = stack.outputs("CertificateAuthority")

@@ -16,7 +16,7 @@ import yaml
 from dicomweb_client import DICOMwebClient
 from dicomweb_client.session_utils import add_certs_to_session, create_session
 
-from deployed.deployment import CLINIC_KEY, Stack, docker
+from deployed.deployment import CLINIC_KEY, Stack, docker, forget_wrong_words
 from deployed.elsewhere import Elsewhere, relays
 from deployed.web import COOKIE, NAVIGATED, web
 from securepacs_harness.bracket import Bracket, accepts, at
@@ -38,6 +38,12 @@ SEARCH = "/dicom-web/studies?limit=1"
 WRONG = at(Layer.HTTP, "401")
 #: `limits.wrong_passwords` of clinic.yaml.
 WRONG_PASSWORDS = 60
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _unlocked(pacs: Pacs) -> None:
+    """Nothing wrong has been tried yet: other tests have given wrong passwords from these addresses."""
+    forget_wrong_words(pacs.target.name)
 
 
 @pytest.fixture(scope="module")

@@ -9,17 +9,29 @@ from pathlib import Path
 
 import pytest
 
+from deployed.deployment import Stack, fetch_words, forget_wrong_words
 from securepacs_harness.bracket import accepts
 from securepacs_harness.check import packaged
 from securepacs_harness.probes import http
 from securepacs_harness.probes.http import Request
 from securepacs_harness.reach import Pacs
 from securepacs_harness.results import Run, Status, Tier
+from securepacs_harness.target import load_target
 
 #: What cannot be tested here: this clinic declares no backup, and revoked and foreign certificates are other tests' matter.
 LEFT_OUT = {"recovery.backup", "recovery.restored", "mtls.revoked"}
 #: Ports of a clinic that the user of this machine may have up.
 OTHERS = [2762, 8443]
+
+
+@pytest.fixture(scope="module")
+def pacs(pacs: Pacs, stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Pacs:
+    """The clinic as it is now: other tests made passwords and tokens anew, took a machine out, and gave wrong ones."""
+    path = tmp_path_factory.mktemp("now") / "target.json"
+    stack.securepacs("target", "--out", str(path))
+    target = load_target(path)
+    forget_wrong_words(target.name)
+    return Pacs(target, pacs.bundles, fetch_words(stack, target))
 
 
 def stored(pacs: Pacs) -> tuple[int, int]:
