@@ -8,16 +8,20 @@ from typing import Any
 
 import pulumi
 import pytest
+import yaml
 
 from securepacs.clinic import parse_clinic
+from securepacs.commands import provider as provider_command
 from securepacs.commands.provider import section
 from securepacs.errors import ConfigurationError
 from securepacs.gateway import gateway_file_names, gateway_files
+from securepacs.identity_provider import IdentityProvider
 from securepacs.routes import open_paths
 from securepacs.secret_arguments import CLIENT_SECRET, client_secret, take_secrets
 from securepacs.sign_in import SignInSecrets, file_names, provider_generation, role_values, sign_in_files
 from securepacs.target import target
 from unit.test_gateway import configuration, secrets_for
+from unit.test_own_authority import CERTIFICATE
 
 IDP = "https://idp.example"
 
@@ -182,6 +186,16 @@ def test_a_discovery_document_fills_the_section() -> None:
     """The section has the endpoints as the provider names them; a provider that ends no sessions leaves that key out."""
     assert section(IDP, DISCOVERED) == {"issuer": IDP, "login_url": f"{IDP}/a", "token_url": f"{IDP}/t", "keys_url": f"{IDP}/k"}
     assert section(IDP, {**DISCOVERED, "end_session_endpoint": f"{IDP}/e"})["sign_out_url"] == f"{IDP}/e"
+
+
+def test_what_the_command_prints_is_a_section(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """What is printed is YAML that a clinic takes as it is, with the authority as its file has it."""
+    (tmp_path / "ca.pem").write_text(CERTIFICATE, encoding="ascii")
+    monkeypatch.setattr(provider_command, "_discovered", lambda *_: DISCOVERED)
+    provider_command.provider(IDP, tmp_path / "ca.pem")
+    printed = yaml.safe_load(capsys.readouterr().out)["sign_in"]["oidc"]
+    made = IdentityProvider(**printed)
+    assert (made.issuer, made.authority) == (IDP, CERTIFICATE)
 
 
 @pytest.mark.parametrize(

@@ -67,6 +67,13 @@ def peer(name: Annotated[str, typer.Argument(metavar="PEER")], stack: Stack = "d
     told.print(f"now hand it over: securepacs bundle {name}{stack_option(stack)} --out bundles", highlight=False, soft_wrap=True)
 
 
+def _hold_declared(kind: str, name: str, declared_names: list[str], nobody: str) -> None:
+    """Raise NotFoundError where the clinic declares no such person or machine."""
+    if name not in declared_names:
+        known = ", ".join(sorted(declared_names)) or f"none, there is {nobody}"
+        raise NotFoundError(f"{kind} '{name}'", got=f"no such {kind}", expected=f"one of {known}")
+
+
 @rotate.command()
 def person(name: Annotated[str, typer.Argument(metavar="USER")], stack: Stack = "dev", config: Config = None, later: Later = False) -> None:
     """Give a person a new password. The old one opens nothing any more.
@@ -74,9 +81,7 @@ def person(name: Annotated[str, typer.Argument(metavar="USER")], stack: Stack = 
     Example: securepacs rotate person vera
     """
     _, clinic = declared(stack, config)
-    known = sorted(one.name for one in clinic.people)
-    if name not in known:
-        raise NotFoundError(f"person '{name}'", got="no such person", expected=f"one of {', '.join(known) or 'none, there is nobody'}")
+    _hold_declared("person", name, [one.name for one in clinic.people], "nobody")
     _carry_out(stack, config, edits.count_rotation("people", name), later=later)
     told.print(f"now hand it over: securepacs password {name}{stack_option(stack)}", highlight=False, soft_wrap=True)
 
@@ -90,9 +95,7 @@ def machine(
     Example: securepacs rotate machine scanner
     """
     _, clinic = declared(stack, config)
-    known = sorted(one.name for one in clinic.machines)
-    if name not in known:
-        raise NotFoundError(f"machine '{name}'", got="no such machine", expected=f"one of {', '.join(known) or 'none, there is none'}")
+    _hold_declared("machine", name, [one.name for one in clinic.machines], "none")
     _carry_out(stack, config, edits.count_rotation("machines", name), later=later)
     told.print(f"now hand it over: securepacs token {name}{stack_option(stack)} --out {name}.token", highlight=False, soft_wrap=True)
 

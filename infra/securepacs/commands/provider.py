@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import Annotated, Any
 
 import requests
 import typer
-import yaml
 from pydantic import TypeAdapter, ValidationError
+from ruamel.yaml import YAML
+from ruamel.yaml.scalarstring import LiteralScalarString
 
 from securepacs.commands.terminal import noted
 from securepacs.errors import ConfigurationError, HostError
@@ -48,11 +50,12 @@ def provider(
         TypeAdapter(Address).validate_python(issuer)
     except ValidationError as error:
         raise ConfigurationError("ISSUER", got=f"'{issuer}'", expected=error.errors()[0]["msg"].removeprefix("Value error, ")) from None
-    pem = _read(authority) if authority else None
+    own = {"authority": LiteralScalarString(_read(authority))} if authority else {}
     found = section(issuer, _discovered(issuer.rstrip("/"), authority))
-    text = yaml.safe_dump({**found, **({"authority": pem} if pem else {})}, sort_keys=False, width=1000, default_style=None)
+    text = io.StringIO()
+    YAML().dump({**found, **own}, text)
     print("sign_in:\n  oidc:")
-    print("".join(f"    {line}\n" for line in text.splitlines()) + _REST, end="")
+    print("".join(f"    {line}\n" for line in text.getvalue().splitlines()) + _REST, end="")
     noted.print("put it under securepacs:clinic; register https://HOST:PORT/oauth2/callback there as the client's way back", soft_wrap=True)
 
 
