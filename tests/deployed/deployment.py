@@ -169,8 +169,11 @@ def fetch_words(stack: Stack, target: Target) -> dict[str, str]:
 
 def forget_wrong_words(clinic: str) -> None:
     """Let the gateway forget the wrong passwords and tokens that it counted, as it does by itself after ten minutes."""
-    tables = "; ".join(f"clear table {table}" for table in ("sources", "names", "names_of_sources"))
-    docker("exec", f"{clinic}-gateway", "bash", "-c", f"echo '@1 {tables}' | socat -t 5 - UNIX-CONNECT:/run/gateway/master.sock")
+    # The master hands a command to its worker by the prefix of that command alone, not of the line.
+    commands = "; ".join(f"@1 clear table {table}" for table in ("sources", "names", "names_of_sources"))
+    told = docker("exec", f"{clinic}-gateway", "bash", "-c", f"echo '{commands}' | socat -t 5 - UNIX-CONNECT:/run/gateway/master.sock")
+    if told.strip():
+        raise CommandError(f"the gateway did not forget what it counted: {told.strip()[:200]}")
 
 
 def authority_of(stack: Stack) -> forge.Authority:
