@@ -16,10 +16,8 @@ from bench.browsing import Reader, Room, room
 from bench.figure import Figure, median_of
 from bench.stand import Stand
 
-#: From one key to the next.
-PACE_SECONDS = 0.1
-#: A picture that comes later than this after its key is seen to be late.
-LATE_MS = 100.0
+#: From one key to the next. Without a graphics card the browser draws some seven pictures of this size a second, whosever they are.
+PACE_SECONDS = 0.2
 _PATIENCE_SECONDS = 90
 _READERS = ("stock", "clinic")
 
@@ -33,7 +31,9 @@ class Visit:
     series: float
     """Seconds from the navigation until the last slice has come."""
     waits: Sequence[float]
-    """Milliseconds from each key until the picture of its slice."""
+    """Milliseconds from each key until the picture of its slice, or of one beyond it."""
+    shown: float
+    """Percent of the slices asked for that were drawn: what comes too late is left out for the next."""
     cpu_ms: dict[str, float] = field(default_factory=dict)
     """Processor time of each process until all slices have come."""
 
@@ -59,8 +59,8 @@ def viewing(stand: Stand, rounds: int) -> Iterator[Figure]:
     """Measure both viewers, in turn, and the order turned in every other round; the first round is not counted."""
     first = Figure("viewer-first", "First image of a CT of 200 in a browser with nothing in its cache", "s", "less", group="viewer")
     series = Figure("viewer-series", "All 200 slices of it in the browser", "s", "less", group="viewer")
-    longest = Figure("viewer-longest", "The longest wait for a picture, ten slices a second", "ms", "less", group="viewer")
-    late = Figure("viewer-late", f"Pictures that came later than {LATE_MS:.0f} ms after their key", "%", "less", group="viewer")
+    longest = Figure("viewer-longest", "The longest wait for a picture, five slices a second", "ms", "less", group="viewer")
+    shown = Figure("viewer-shown", "Slices that were drawn on this way, and not left out", "%", "more", group="viewer")
     sign_in = Figure("viewer-sign-in", "Sign in: from the click until the page comes", "s", "less", group="viewer")
     spent: dict[str, list[dict[str, float]]] = {name: [] for name in _READERS}
     with room(stand) as open_room:
@@ -72,13 +72,13 @@ def viewing(stand: Stand, rounds: int) -> Iterator[Figure]:
                     first.samples.setdefault(name, []).append(visit.first)
                     series.samples.setdefault(name, []).append(visit.series)
                     longest.samples.setdefault(name, []).append(max(visit.waits))
-                    late.samples.setdefault(name, []).append(100 * sum(one > LATE_MS for one in visit.waits) / len(visit.waits))
+                    shown.samples.setdefault(name, []).append(visit.shown)
                     spent[name].append(visit.cpu_ms)
                 print(f"{name}: first {visit.first:.2f} s, all {visit.series:.2f} s, longest wait {max(visit.waits):.0f} ms", flush=True)
             if number:
                 sign_in.samples.setdefault("clinic", []).append(seconds)
     series.cpu_ms = {name: median_of(taken) for name, taken in spent.items()}
-    yield from (first, series, longest, late, sign_in)
+    yield from (first, series, longest, shown, sign_in)
 
 
 def look(open_room: Room, reader: Reader, session: StorageState | None) -> Visit:
@@ -98,7 +98,8 @@ def look(open_room: Room, reader: Reader, session: StorageState | None) -> Visit
         except TimeoutError as error:
             raise RuntimeError(f"{reader.contender.name}: {error}; the page complained of {complaints[:3]}") from None
     del spent["client"]
-    return Visit(told["first"] / 1000, max(told["frames"].values()) / 1000, waits(keys, drawn, drawn[0][1]), spent)
+    shown = 100 * len({slice_ for _, slice_ in drawn[1:]}) / len(keys)
+    return Visit(told["first"] / 1000, max(told["frames"].values()) / 1000, waits(keys, drawn, drawn[0][1]), shown, spent)
 
 
 def _through(page: Page) -> tuple[list[float], list[tuple[float, int]]]:

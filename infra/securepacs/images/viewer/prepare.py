@@ -2,7 +2,7 @@
 
 Left out are maps of sources, the service worker (it would load a script from elsewhere), the scripts of sign-ins that are not used,
 and the runtime of neural networks, whose models would come from elsewhere. The page's inline scripts become files. A study has a page of
-its own, which asks at once for the parts that OHIF else finds out about one after the other.
+its own, which asks at once for the parts that OHIF else finds out about one after the other. Before all comes the program itself.
 """
 
 import re
@@ -21,6 +21,8 @@ AT_ONCE = (
 )
 _INLINE = re.compile(r"<script>(.*?)</script>", re.DOTALL)
 _UNWANTED = re.compile(r'<link rel="manifest"[^>]*>|<script[^>]*init-service-worker\.js[^>]*></script>|<link rel="yandex[^>]*>')
+#: A browser lets a deferred script wait for whatever else the page asks for; all else of the viewer waits for this one.
+_PROGRAM = '<script defer src="/app.bundle.'
 _OURS = '<link href="/session.css" rel="stylesheet"><script defer src="/session.js"></script></head>'
 
 
@@ -38,6 +40,9 @@ def main(folder: Path) -> None:
     for number, script in enumerate(scripts, 1):
         (folder / f"inline{number}.js").write_text(script, encoding="utf-8")
         text = text.replace(f"<script>{script}</script>", f'<script src="/inline{number}.js"></script>', 1)
+    if _PROGRAM not in text:
+        sys.exit(f"{page}: got no {_PROGRAM}…, expected OHIF's program as a deferred script; look at what has changed in this version")
+    text = text.replace(_PROGRAM, _PROGRAM.replace(" ", ' fetchpriority="high" ', 1), 1)
     page.write_text(text.replace("</head>", _OURS, 1), encoding="utf-8")
     (folder / "study.html").write_text(text.replace("</head>", "".join(_hints(folder)) + _OURS, 1), encoding="utf-8")
 

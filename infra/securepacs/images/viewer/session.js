@@ -7,8 +7,15 @@
   let asked = Date.now();
   let idle = 15 * 60_000; // until the server says otherwise
 
-  // All tabs share it: who works in one is not idle in another.
-  const touch = () => localStorage.setItem(LAST, String(Date.now()));
+  // All tabs share it: who works in one is not idle in another. A wheel turns often, and each write is told to every tab.
+  let touched = 0;
+  const touch = () => {
+    const now = Date.now();
+    if (Math.abs(now - touched) >= 1000) {
+      touched = now;
+      localStorage.setItem(LAST, String(now));
+    }
+  };
   const last = () => Number(localStorage.getItem(LAST)) || 0;
 
   const leave = () => window.location.replace(OUT);
