@@ -97,6 +97,12 @@ def newest_backup(client: docker.DockerClient, clinic_name: str, command: str) -
     return (made if made.tzinfo else made.replace(tzinfo=datetime.UTC)).isoformat()
 
 
+def tell_backup(client: docker.DockerClient, clinic_name: str, newest: str | None, seen: datetime.datetime) -> None:
+    """Tell the gateway, for its status page, when the newest backup was made (ISO 8601; None: no time is known), and when that was seen."""
+    made = int(datetime.datetime.fromisoformat(newest).timestamp()) if newest else 0
+    _answer(client, f"{clinic_name}-gateway", ["/usr/share/securepacs/backup-seen", str(made), str(int(seen.timestamp()))])
+
+
 #: A command inside that takes longer gives no answer; the engine's own patience ends at 60 s.
 _ANSWER_SECONDS = "50"
 

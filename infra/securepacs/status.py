@@ -78,4 +78,6 @@ def told_to_gateway(clinic: Clinic, known_as: Mapping[str, str], not_after: Mapp
         "behind_archive": ["database"] if uses_postgresql(clinic) else [],
         "links": [{"told": told, "to": to} for told, to in _LINKS.items()] if clinic.viewer else [],
         "backup": clinic.backup.model_dump(include={"by", "to", "hours"}) if clinic.backup else None,
+        # The command that sees it is not for the gateway, which is told what it saw.
+        "backup_is_seen": bool(clinic.backup and clinic.backup.newest),
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 import re
 import socket
@@ -14,7 +15,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
 from deployed.chromium import chromium
-from deployed.deployment import PLAIN_PEER, Stack, docker
+from deployed.deployment import PLAIN_PEER, CommandError, Stack, docker
 from deployed.elsewhere import Elsewhere, address_of, relays
 from deployed.test_browser import shoot
 from deployed.test_browser import sign_in as sign_in_browser
@@ -181,10 +182,11 @@ def test_a_peer_without_tls_is_seen_too(pacs: Pacs) -> None:
     assert told(pacs)["peers"][PLAIN_PEER]["associationsOfDay"] == before + 1
 
 
-def test_counts_outlive_a_reload(pacs: Pacs) -> None:
-    """After a reload of the gateway every count and time is as before, and the next refusal counts on."""
+def test_counts_outlive_a_reload(pacs: Pacs, stack: Stack) -> None:
+    """After a reload of the gateway every count and time is as before, the backup's too, and the next refusal counts on."""
     accepts(dimse.echo(pacs.caller("WS01")), code="0x0000")
-    kept = ("refusals", "peers", "countedSince")
+    stack.securepacs("status", "--json")
+    kept = ("refusals", "peers", "countedSince", "backup")
     before = told(pacs)
     docker("exec", gateway(pacs), "/usr/share/securepacs/reload")
     time.sleep(1)
@@ -192,6 +194,30 @@ def test_counts_outlive_a_reload(pacs: Pacs) -> None:
     assert {key: after[key] for key in kept} == {key: before[key] for key in kept}
     assert WRONG["password"][0](pacs)._run().code == "401"
     assert grown(before, told(pacs)) == {"password": 1}
+
+
+def test_the_page_tells_what_the_command_saw_of_the_newest_backup(pacs: Pacs, stack: Stack) -> None:
+    """The page has the time that `securepacs status` saw, and when; one that is too old, or none, is marked."""
+    seen = json.loads(stack.securepacs("status", "--json"))["backup"]
+    assert seen == told(pacs)["backup"]
+    newest = datetime.datetime.fromisoformat(seen["newest"])
+    assert (newest.minute, newest.second) == (0, 0)  # as clinic.yaml's command tells it
+    looked = datetime.datetime.fromisoformat(seen["seen"])
+    assert newest <= looked <= datetime.datetime.now(datetime.UTC) < looked + datetime.timedelta(minutes=5)
+    fresh = f"The newest is of {newest:%Y-%m-%d %H:%M} UTC, as seen on "
+    assert re.search(re.escape(fresh) + r"\S+ \S+ UTC\.<", page(pacs))
+    now = int(time.time())
+    tell = ("exec", gateway(pacs), "/usr/share/securepacs/backup-seen")
+    docker(*tell, str(now - 25 * 3600), str(now))
+    assert re.search(r"The newest is of [^<]* UTC\. ⚠<", page(pacs))
+    docker(*tell, "0", str(now))
+    assert re.search(r"On [^<]* none was seen\. ⚠<", page(pacs))
+    assert told(pacs)["backup"]["newest"] is None
+    for wrong in (("<b>", str(now)), (str(now), "1; show env"), (str(now), "")):
+        with pytest.raises(CommandError):
+            docker(*tell, *wrong)
+    stack.securepacs("status")
+    assert told(pacs)["backup"]["newest"] == seen["newest"]
 
 
 @pytest.mark.parametrize("path", ["/status", "/status.json"])

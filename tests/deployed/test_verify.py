@@ -18,8 +18,8 @@ from securepacs_harness.reach import Pacs
 from securepacs_harness.results import Run, Status, Tier
 from securepacs_harness.target import load_target
 
-#: What cannot be tested here: this clinic declares no backup, and revoked and foreign certificates are other tests' matter.
-LEFT_OUT = {"recovery.backup", "recovery.restored", "mtls.revoked"}
+#: What cannot be tested here: nothing of this clinic was ever restored, and revoked and foreign certificates are other tests' matter.
+LEFT_OUT = {"recovery.restored", "mtls.revoked"}
 #: Ports of a clinic that the user of this machine may have up.
 OTHERS = [2762, 8443]
 

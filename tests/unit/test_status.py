@@ -64,7 +64,7 @@ def test_the_gateway_is_told_no_secret(whole: dict[str, Any]) -> None:
     assert told["peers"] == {"CT01": "CT01", "WS01": "WS01", "XR01": "plaintext-XR01"}
     assert told["certificates"] == {"server": int(datetime.datetime(2027, 1, 1, tzinfo=datetime.UTC).timestamp())}
     assert told["storage_mb"] == clinic.limits.storage_mb
-    assert told["backup"] == {"by": "restic", "to": "elsewhere", "hours": 26}
+    assert (told["backup"], told["backup_is_seen"]) == ({"by": "restic", "to": "elsewhere", "hours": 26}, True)
     assert not re.search(r"PEM|\$6\$|Basic|secret-command", text)
 
 
@@ -223,6 +223,15 @@ def engine_with(name: str, output: bytes, exit_code: int = 0) -> docker.DockerCl
 def test_the_newest_backup_is_what_the_last_line_begins_with(output: bytes, exit_code: int, newest: str | None) -> None:
     """As the harness reads it: the last line's first word, where the command succeeded and it is a time."""
     assert inventory.newest_backup(engine_with("clinic-a-archive", output, exit_code), "clinic-a", "told") == newest
+
+
+@pytest.mark.parametrize(("newest", "made"), [("2026-11-28T07:30:00+00:00", "1795851000"), (None, "0")])
+def test_the_gateway_is_told_of_the_newest_backup_in_seconds(newest: str | None, made: str) -> None:
+    """The gateway's script gets two numbers, 0 where no time is known; a gateway that does not run is no error."""
+    engine = Answering("clinic-a-gateway", b"", 0)
+    inventory.tell_backup(cast("docker.DockerClient", engine), "clinic-a", newest, NOW)
+    assert engine.asked == [["timeout", "50", "/usr/share/securepacs/backup-seen", made, str(int(NOW.timestamp()))]]
+    inventory.tell_backup(engine_with("other", b""), "clinic-a", newest, NOW)
 
 
 def test_what_does_not_run_is_no_error() -> None:

@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any
 
+import docker
 import typer
 from rich.console import RenderableType
 from rich.markup import escape
@@ -41,14 +42,14 @@ def status(
     outputs = outputs_of(stack)
     target = outputs["target"]
     client, now = inventory.engine(), datetime.datetime.now(datetime.UTC)
-    recovery = target.get("recovery")
+    backup = _look_at_backup(client, target, now)
     known = facts(
         target["name"],
         inventory.containers(client, stack),
         lasting(outputs["certificates"], now),
         inventory.stored_mb(client, target["name"]),
         inventory.gateway_status(client, target["name"]),
-        backup_seen(recovery, inventory.newest_backup(client, target["name"], recovery["newest"])) if recovery else None,
+        backup,
     )
     if as_json:
         told.print_json(json.dumps(known))
@@ -56,6 +57,16 @@ def status(
         for part in shown(known, now):
             told.print(part, highlight=False, soft_wrap=isinstance(part, str))
     _hold_in_date(known["certificates"], check)
+
+
+def _look_at_backup(client: docker.DockerClient, target: Mapping[str, Any], now: datetime.datetime) -> dict[str, Any] | None:
+    """See when the newest backup was made, and have the gateway's page say so; None where it is not declared how it is seen."""
+    recovery = target.get("recovery")
+    if recovery is None:
+        return None
+    newest = inventory.newest_backup(client, target["name"], recovery["newest"])
+    inventory.tell_backup(client, target["name"], newest, now)
+    return backup_seen(recovery, newest)
 
 
 def lasting(certificates: Mapping[str, Mapping[str, str]], now: datetime.datetime) -> dict[str, dict[str, Any]]:
@@ -87,7 +98,8 @@ def facts(
         "certificates": certificates,
         "storedMb": stored_mb,
         **{key: gateway[key] if gateway else None for key in _OF_GATEWAY},
-        "backup": {**(declared or {}), **(backup or {})} or None,
+        # What was seen a moment ago is what the gateway was told.
+        "backup": {**(backup or {}), **(declared or {})} or None,
     }
 
 

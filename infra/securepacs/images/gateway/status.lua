@@ -41,9 +41,19 @@ local function of_a_day(now, look)
   return sum
 end
 
+-- What is declared of the backup; with it, where somebody looks (`securepacs status`), what was seen of the newest, and when.
+local function backup(tables)
+  local told = declared.backup
+  if declared.backup_is_seen then
+    local made, seen = known(tables:table_gpt0(0, "backup")), known(tables:table_gpt0(1, "backup"))
+    told.newest, told.seen = made and iso(made) or json.null, seen and iso(seen) or json.null
+  end
+  return told
+end
+
 local function facts(tables)
   local now = core.now().sec
-  local known_facts = { name = declared.name, at = iso(now), backup = declared.backup }
+  local known_facts = { name = declared.name, at = iso(now), backup = backup(tables) }
 
   local since = known(tables:table_gpt0(0, "refusals"))
   known_facts.countedSince = since and iso(since) or json.null
@@ -120,12 +130,23 @@ local function moment(text)
   return (text:gsub("T", " "):gsub(":%d%dZ", " UTC"))
 end
 
-local function backup()
-  local told = declared.backup
+local function seen_of_backup(told, now)
+  if not declared.backup_is_seen then
+    return "How it is seen is not declared."
+  elseif told.seen == json.null then
+    return "The command securepacs status has not looked at it yet."
+  elseif told.newest == json.null then
+    return ("On %s none was seen. ⚠"):format(moment(told.seen))
+  end
+  local late = told.newest < iso(now - told.hours * HOUR)
+  return ("The newest is of %s, as seen on %s.%s"):format(moment(told.newest), moment(told.seen), late and " ⚠" or "")
+end
+
+local function backed_up(told, now)
   if told == json.null then
     return "Nobody is declared to copy the studies."
   end
-  return ("By %s, to %s; the newest may be %d hours old. The command securepacs status tells of it."):format(told.by, told.to, told.hours)
+  return ("By %s, to %s; the newest may be %d hours old. %s"):format(told.by, told.to, told.hours, seen_of_backup(told, now))
 end
 
 local function stored(storage)
@@ -165,7 +186,7 @@ local function html(known_facts, now)
     end),
     refusals = table.concat(refused),
     stored = escaped(stored(known_facts.storage)),
-    backup = escaped(backup()),
+    backup = escaped(backed_up(known_facts.backup, now)),
   }
   return (page:gsub("{{(%l+)}}", values))
 end
