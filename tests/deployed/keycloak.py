@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import json
 import secrets
+import shutil
 import socket
 import subprocess
 import time
@@ -17,7 +18,7 @@ from typing import Any
 import pytest
 import requests
 
-from deployed.deployment import HERE, docker
+from deployed.deployment import HERE, CommandError, docker
 from securepacs.provider import pki
 
 IMAGE, NAME = "securepacs-test-keycloak", "securepacs-test-keycloak"
@@ -132,6 +133,8 @@ def _image() -> None:
     """Build the image; the archive is fetched by Maven once, and kept where Maven keeps it."""
     archive = _CONTEXT / "keycloak.zip"
     if not archive.exists():
+        if shutil.which("mvn") is None:
+            raise CommandError("mvn: not found, expected Maven, which fetches Keycloak: apt-get install maven")
         fetched = ["mvn", "-q", "-B", "dependency:copy", f"-Dartifact={ARTIFACT}", f"-DoutputDirectory={_CONTEXT}"]
         subprocess.run(fetched, check=True, capture_output=True, timeout=600)
         next(_CONTEXT.glob("keycloak-quarkus-dist-*.zip")).rename(archive)
