@@ -266,7 +266,7 @@ def test_no_text_of_a_callers_or_a_declarations_is_markup(pacs: Pacs) -> None:
 def test_the_command_line_tells_the_same(pacs: Pacs, stack: Stack) -> None:
     """`securepacs status --json` has what the page has, with what the engine knows beside it; the table has all reasons and peers."""
     accepts(dimse.echo(pacs.caller("CT01")), code="0x0000")
-    known, by_command = told(pacs), json.loads(stack.securepacs("status", "--json"))
+    by_command, known = json.loads(stack.securepacs("status", "--json")), told(pacs)
     same = ("name", "parts", "peers", "refusals", "countedSince", "storage", "backup")
     assert {key: by_command[key] for key in same} == {key: known[key] for key in same}
     assert {what: it["notAfter"] for what, it in by_command["certificates"].items()} == {
